@@ -1,0 +1,55 @@
+# The two commands of a newcomer: make demo, make test. `make help` lists all.
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11,$(shell $(p) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(p))))
+CORES ?= $(shell nproc 2>/dev/null || echo 2)
+BIN := .venv/bin
+READY := .venv/ready
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help demo test test-unit lint format install benchmark clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+
+demo: $(READY) ## the real clip and six made ones, from pixels to meshes, table and pictures (about 15 minutes)
+	snakemake --cores $(CORES) --configfile config/config.yaml config/demo.yaml
+	@python -m hoi summary
+
+test: $(READY) ## every test: unit, stages, workflow
+	python -m pytest
+
+test-unit: $(READY) ## the fast part
+	python -m pytest tests/unit -m "not slow"
+
+lint: $(READY) ## formatting, style, and the workflow's own linter
+	ruff check .
+	ruff format --check .
+	snakefmt --check Snakefile workflow/rules
+	snakemake --lint
+
+format: $(READY) ## mend formatting
+	ruff check --fix .
+	ruff format .
+	snakefmt Snakefile workflow/rules
+
+benchmark: $(READY) ## speed of the field's kernels on this machine
+	python benchmarks/field.py
+
+install: $(READY) ## .venv with everything pinned
+
+$(READY): pyproject.toml requirements-hand-detector.txt scripts/system_libraries.sh
+	@test -n "$(PYTHON)" || { echo "hoi needs Python >= 3.11 with venv: apt-get install python3 python3-venv"; exit 1; }
+	@bash scripts/system_libraries.sh
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "hoi needs venv: apt-get install python3-venv"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --quiet --editable '.[dev]'
+	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --quiet --no-deps --require-hashes \
+		--only-binary=:all: --python-version 3.12 --platform manylinux_2_28_x86_64 --upgrade \
+		--target "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" \
+		--requirement requirements-hand-detector.txt
+	@touch $@
+
+clean: ## remove results (the environment stays)
+	find results -mindepth 1 ! -name README.md -delete

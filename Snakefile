@@ -1,0 +1,24 @@
+"""A short video of a hand with an object -> meshes of both, in metres. Stages: workflow/rules; settings: config/config.yaml."""
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+configfile: "config/config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/prepare.smk"
+include: "workflow/rules/observe.smk"
+include: "workflow/rules/fit.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/report.smk"
+
+
+rule all:
+    """Every table, and the pictures of every clip in it."""
+    input:
+        tables=expand("results/tables/{table}.md", table=study.tables),
+        pictures=pictures_of_all(),
+    default_target: True

@@ -1,0 +1,5 @@
+"""`python -m hoi STAGE ...`"""
+
+from hoi.cli import main
+
+main()

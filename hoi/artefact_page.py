@@ -1,0 +1,67 @@
+"""`results/README.md`: every file of the workflow, written from the schemas; a test keeps the page equal to this."""
+
+from dataclasses import dataclass
+
+from hoi.artefacts import SCHEMAS
+
+
+@dataclass(frozen=True)
+class FileKind:
+    """One kind of file under `results/`."""
+
+    path: str
+    what: str
+    made_by: str
+    read_by: str
+    schema: str | None = None
+
+
+FILES = (
+    FileKind("clips/{clip}/", "clip folder as in docs/clip_folder.md, with source.json (path, sha256, frame indices, "
+             "scale, where the truth lies)", "prepare_clip", "all later stages; `gt/` by score_clip alone"),
+    FileKind("clips/{clip}/hands.npz", "given hands", "prepare_clip", "track_hand (`given`, `noisy`)", "given_hands"),
+    FileKind("clips/{clip}/gt/poses.npz", "true poses of made clips", "prepare_clip", "score_clip", "true_poses"),
+    FileKind("clips/{clip}/gt/depth.npz", "true depth of made clips", "prepare_clip", "nobody yet", "true_depth"),
+    FileKind("hands/{variant}/{clip}.npz", "the tracked hand", "track_hand", "mask_clip, fit_clip, score_clip", "hands"),
+    FileKind("masks/{variant}/{clip}.npz", "visible pixels", "mask_clip", "fit_clip, score_clip", "masks"),
+    FileKind("fits/{variant}/{clip}/object.ply", "object surface: object frame, metres, watertight, one component",
+             "fit_clip", "show_clip, score_clip"),
+    FileKind("fits/{variant}/{clip}/poses.npz", "refined hand, object and camera", "fit_clip", "show_clip, score_clip",
+             "poses"),
+    FileKind("fits/{variant}/{clip}/history.parquet", "a row a logged step, a column a loss term", "fit_clip", "people"),
+    FileKind("fits/{variant}/{clip}/run.json", "commit, dirty, settings, seed, seconds, versions, threads", "fit_clip",
+             "score_clip"),
+    FileKind("fits/{variant}/{clip}/scene.glb", "animated hand and object, glTF 2.0 (y up), metres", "fit_clip", "people"),
+    FileKind("fits/{variant}/{clip}/still.png", "input, overlay, novel views", "show_clip", "people"),
+    FileKind("fits/{variant}/{clip}/overlay.mp4", "fit drawn over the frames, H.264", "show_clip", "people"),
+    FileKind("scores/{variant}/{clip}.json", "clip, category, variant and every metric; null where the truth does not "
+             "say", "score_clip", "make_table"),
+    FileKind("tables/{table}.csv, .md", "one table", "make_table", "people"),
+    FileKind("logs/, benchmarks/", "standard error, and seconds and memory, of every job", "every stage", "people"),
+)  # fmt: skip
+
+HEAD = """# Results
+
+Written by the workflow, read by the stages named here; git-ignored but for this page, which `hoi/artefact_page.py` writes.
+Lengths are metres, angles radians, image positions pixels (pixel centres at half-integers); `T_a_b` takes coordinates in
+frame b to frame a; the camera is OpenCV's (x right, y down, z forward). N is the number of frames, H and W their size.
+A variant's file may be that of an earlier variant in the config with the same settings.
+
+| file | what | made by | read by |
+|---|---|---|---|
+"""
+
+
+def artefact_page() -> str:
+    """The page as Markdown."""
+    rows = [f"| `{f.path}` | {f.what} | {f.made_by} | {f.read_by} |" for f in FILES]
+    sections = [_schema_section(f) for f in FILES if f.schema]
+    return HEAD + "\n".join(rows) + "\n\n" + "\n".join(sections)
+
+
+def _schema_section(file: FileKind) -> str:
+    head = f"## `{file.path}`\n| key | dtype | shape | meaning |\n|---|---|---|---|\n"
+    rows = [
+        f"| `{key}` | {a.dtype} | {a.shape or 'scalar'} | {a.meaning} |" for key, a in SCHEMAS[str(file.schema)].items()
+    ]
+    return head + "\n".join(rows) + "\n"

@@ -1,0 +1,153 @@
+"""Every file that passes between stages: its keys, types, shapes, units; checked when written and when read.
+
+Files are written to a temporary name beside the target and renamed, so that a file either is whole or is not there.
+`results/README.md` documents the same schemas; a test keeps page and code equal.
+"""
+
+import json
+import os
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hoi.errors import InputError
+
+
+@dataclass(frozen=True)
+class Array:
+    """The type of one array in a file: dtype, shape (numbers or letters that must agree within the file), meaning."""
+
+    dtype: str
+    shape: str
+    meaning: str
+    optional: bool = False
+    finite: bool = True
+
+
+SCHEMAS: dict[str, dict[str, Array]] = {
+    "hands": {
+        "T_cam_hand": Array("float32", "N 4 4", "hand frame to camera, metres"),
+        "pose": Array("float32", "N 45", "articulation, axis-angle in radians, flat mean, MANO's joint order"),
+        "betas": Array("float32", "10", "hand shape, one per clip"),
+        "K": Array("float32", "3 3", "intrinsics in pixels of the frames"),
+        "keypoints_px": Array("float32", "N 21 2", "observed keypoints in pixels, OpenPose order"),
+        "confidence": Array("float32", "N", "of the observation, 0 (bridged gap) to 1"),
+        "found": Array("bool", "N", "was the hand detected in this frame"),
+        "is_right": Array("bool", "", "side of the hand"),
+    },
+    "masks": {
+        "object": Array("bool", "N H W", "visible pixels of the held object"),
+        "hand": Array("bool", "N H W", "visible pixels of the holding hand (the forearm may be in it)"),
+        "confidence": Array("float32", "N", "trust in this frame's masks, 0 to 1"),
+    },
+    "poses": {
+        "T_cam_obj": Array("float32", "N 4 4", "object frame to camera, metres"),
+        "T_cam_hand": Array("float32", "N 4 4", "hand frame to camera, metres"),
+        "T_hand_obj": Array("float32", "N 4 4", "object frame to hand frame, metres"),
+        "pose": Array("float32", "N 45", "articulation, axis-angle in radians, flat mean, MANO's joint order"),
+        "betas": Array("float32", "10", "hand shape"),
+        "joints_cam": Array("float32", "N 21 3", "keypoints in OpenPose order, in the camera, metres"),
+        "K": Array("float32", "N 3 3", "refined intrinsics in pixels"),
+        "is_right": Array("bool", "", "side of the hand"),
+    },
+    "given_hands": {
+        "model": Array("str", "", "open or mano"),
+        "T_cam_hand": Array("float32", "N 4 4", "hand frame to camera, metres"),
+        "pose": Array("float32", "N 45", "axis-angle in radians, flat mean"),
+        "betas": Array("float32", "10", "hand shape"),
+    },
+    "true_depth": {
+        "depth_mm": Array("uint16", "N H W", "z-depth of hand, forearm and object in millimetres, 0 = background"),
+    },
+    "true_poses": {
+        "T_cam_obj": Array("float32", "N 4 4", "object frame to camera, metres"),
+        "joints_cam": Array("float32", "N 21 3", "keypoints in OpenPose order, in the camera, metres"),
+    },
+}
+
+
+def check(kind: str, arrays: dict[str, Any], where: object) -> dict[str, np.ndarray]:
+    """The arrays as their schema's types; an InputError names the first key that does not fit."""
+    schema, letters, out = SCHEMAS[kind], {}, {}
+    unknown = sorted(set(arrays) - set(schema))
+    if unknown:
+        raise InputError(where, f"unknown keys {unknown}", f"keys of {kind}: {sorted(schema)}", "remove or rename them")
+    for key, spec in schema.items():
+        if key not in arrays:
+            if spec.optional:
+                continue
+            raise InputError(where, f"keys {sorted(arrays)}", f"a key {key!r}: {spec.meaning}", f"add {key!r}")
+        out[key] = _check_array(spec, np.asarray(arrays[key]), letters, f"{where}: {key}")
+    return out
+
+
+def _check_array(spec: Array, a: np.ndarray, letters: dict[str, int], where: str) -> np.ndarray:
+    same = a.dtype.kind == "U" if spec.dtype == "str" else a.dtype.kind == np.dtype(spec.dtype).kind
+    if not same:
+        raise InputError(where, f"dtype {a.dtype}", spec.dtype, "save it with that dtype")
+    want = spec.shape.split()
+    fits = len(want) == a.ndim and all(
+        n == (int(w) if w.isdigit() else letters.setdefault(w, n)) for n, w in zip(a.shape, want, strict=True)
+    )
+    if not fits:
+        known = {w: letters[w] for w in want if w in letters}
+        raise InputError(where, f"shape {a.shape}", f"({spec.shape}) {known or ''}".strip(), "give one row per frame")
+    if a.dtype.kind == "f" and spec.finite and not np.isfinite(a).all():
+        bad = np.argwhere(~np.isfinite(a))[0].tolist()
+        raise InputError(where, f"NaN or infinity at index {bad}", "finite numbers", "remove or repair that frame")
+    return a if spec.dtype == "str" else a.astype(spec.dtype)
+
+
+@contextmanager
+def whole(path: Path | str) -> Iterator[Path]:
+    """A temporary path beside `path`, renamed to it on success and removed on failure: for a file or a directory."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    target = scratch / path.name
+    try:
+        yield target
+        if target.is_dir() and path.is_dir():
+            shutil.rmtree(path)
+        os.replace(target, path)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def write_npz(kind: str, path: Path | str, **arrays: Any) -> None:
+    """Check against the schema `kind`, write compressed."""
+    checked = check(kind, arrays, path)
+    with whole(path) as scratch:
+        np.savez_compressed(scratch, **checked)
+
+
+def read_npz(kind: str, path: Path | str) -> dict[str, np.ndarray]:
+    """Read without pickle and check against the schema `kind`."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {key: file[key] for key in file.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(path, str(error), f"a readable npz of kind {kind}", "delete it and run again") from error
+    return check(kind, arrays, path)
+
+
+def write_json(path: Path | str, content: Any) -> None:
+    """Write indented JSON; NaN is refused (null says 'not measured')."""
+    text = json.dumps(content, indent=1, allow_nan=False) + "\n"
+    with whole(path) as scratch:
+        scratch.write_text(text)
+
+
+def read_json(path: Path | str) -> Any:
+    """Read JSON; a damaged file is an InputError."""
+    try:
+        return json.loads(Path(path).read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(path, str(error), "a readable JSON file", "delete it and run again") from error

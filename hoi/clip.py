@@ -1,0 +1,231 @@
+"""The clip folder: the one format by which clips come in, and in which `prepare_clip` hands them on (docs/clip_folder.md).
+
+    frames/00000.png ...       RGB, all of one size
+    clip.yaml                  category, side, fps, intrinsics {fx, fy, cx, cy} in pixels
+    source.json                where the frames come from (prepared clips only)
+    masks/{object,hand}/*.png  given masks, 0/255                                 -- read by masker `given`
+    hands.npz                  given hands                                        -- read by trackers `given`, `noisy`
+    gt/                        object.ply, poses.npz, masks/{object,hand}/*.png   -- read by scoring alone
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import yaml
+from jaxtyping import Bool, Float, UInt8
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from hoi.artefacts import read_json, read_npz, write_json, write_npz
+from hoi.errors import InputError
+
+FRAME_SUFFIXES = (".png", ".jpg", ".jpeg")
+
+
+class Intrinsics(BaseModel):
+    """Pinhole camera in pixels of the frames."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+
+    def matrix(self) -> Float[np.ndarray, "3 3"]:
+        """K."""
+        return np.array([[self.fx, 0, self.cx], [0, self.fy, self.cy], [0, 0, 1]], np.float32)
+
+
+class ClipInfo(BaseModel):
+    """What `clip.yaml` may say; everything is optional."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    category: str | None = None
+    side: str | None = None
+    fps: float | None = None
+    intrinsics: Intrinsics | None = None
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A clip folder opened for reading."""
+
+    path: Path
+    info: ClipInfo
+
+    def frames(self) -> UInt8[np.ndarray, "N H W 3"]:
+        """All frames, RGB."""
+        return read_frames(self.path / "frames")
+
+    def K(self) -> Float[np.ndarray, "3 3"]:
+        """Intrinsics in pixels; a prepared clip always has them."""
+        if self.info.intrinsics is None:
+            raise InputError(self.path / "clip.yaml", "no intrinsics", "fx, fy, cx, cy", "run prepare_clip on this folder")
+        return self.info.intrinsics.matrix()
+
+    def given_masks(self) -> dict[str, Bool[np.ndarray, "N H W"]] | None:
+        """Given masks of every frame, or None if the clip brings none."""
+        return _complete_masks(self.path / "masks", len(frame_files(self.path / "frames")))
+
+    def given_hands(self) -> dict[str, np.ndarray] | None:
+        """Given hands (schema `given_hands`), or None if the clip brings none."""
+        path = self.path / "hands.npz"
+        if not path.exists():
+            return None
+        hands, n = read_npz("given_hands", path), len(frame_files(self.path / "frames"))
+        if len(hands["pose"]) != n:
+            raise InputError(path, f"{len(hands['pose'])} rows", f"{n}, one per frame", "give one row per frame")
+        return hands
+
+
+def read_clip(path: Path | str) -> Clip:
+    """Open a clip folder; `clip.yaml` is validated here, frames and masks when they are read."""
+    path = Path(path)
+    if not path.is_dir():
+        raise InputError(path, "no such folder", "a clip folder (docs/clip_folder.md)", "check the path in the clips table")
+    info_path = path / "clip.yaml"
+    if not info_path.exists():
+        return Clip(path, ClipInfo())
+    try:
+        content = yaml.safe_load(info_path.read_text()) or {}
+        return Clip(path, ClipInfo.model_validate(content))
+    except (yaml.YAMLError, ValidationError) as error:
+        raise InputError(
+            info_path, str(error), "category, side, fps, intrinsics: {fx, fy, cx, cy}, all finite", "correct clip.yaml"
+        ) from error
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """All that a source knows of a clip, ready to be written as a clip folder. Masks go by frame index."""
+
+    frames: UInt8[np.ndarray, "N H W 3"]
+    info: ClipInfo
+    origin: dict[str, Any]
+    masks: dict[str, dict[int, np.ndarray]] | None = None
+    hands: dict[str, np.ndarray] | None = None
+
+
+def write_clip(path: Path, clip: Prepared) -> None:
+    """Write frames, clip.yaml, source.json and, where known, given masks and hands into the folder `path`."""
+    write_frames(path / "frames", clip.frames)
+    (path / "clip.yaml").write_text(yaml.safe_dump(clip.info.model_dump(exclude_none=True), sort_keys=False))
+    write_json(path / "source.json", clip.origin)
+    for name, masks in (clip.masks or {}).items():
+        write_masks(path / "masks" / name, masks)
+    if clip.hands is not None:
+        write_npz("given_hands", path / "hands.npz", **clip.hands)
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What is known of a clip beyond its frames, for scoring alone. Masks go by the prepared clip's frame index."""
+
+    object_path: Path | None
+    poses: dict[str, np.ndarray] | None
+    masks: dict[str, dict[int, np.ndarray]]
+
+
+def read_truth(clip_path: Path) -> Truth:
+    """The truth of a prepared clip: `source.json` says where it lies and which of the source's frames were taken."""
+    origin = read_json(clip_path / "source.json")
+    if origin["truth"] is None:
+        return Truth(None, None, {})
+    folder, indices = clip_path / origin["truth"], origin["frames"]
+    size = read_frames_size(clip_path)
+    object_path, poses_path = folder / "object.ply", folder / "poses.npz"
+    poses = read_npz("true_poses", poses_path) if poses_path.exists() else None
+    if poses is not None:
+        if len(poses["T_cam_obj"]) <= max(indices):
+            raise InputError(
+                poses_path, f"{len(poses['T_cam_obj'])} rows", f"more than {max(indices)}", "give one row per frame"
+            )
+        poses = {key: value[indices] for key, value in poses.items()}
+    masks = {name: _renumbered(folder / "masks" / name, indices, size) for name in ("object", "hand")}
+    return Truth(object_path if object_path.exists() else None, poses, {k: m for k, m in masks.items() if m})
+
+
+def _renumbered(folder: Path, indices: list[int], size: tuple[int, int]) -> dict[int, np.ndarray]:
+    masks = read_masks(folder)
+    found = {new: masks[old] for new, old in enumerate(indices) if old in masks}
+    return {
+        i: cv2.resize(m.astype(np.uint8), size[::-1], interpolation=cv2.INTER_NEAREST) > 0 for i, m in found.items()
+    }
+
+
+def read_frames_size(clip_path: Path) -> tuple[int, int]:
+    """(height, width) of a clip's frames."""
+    return read_picture(frame_files(clip_path / "frames")[0]).shape[:2]
+
+
+def frame_files(folder: Path) -> list[Path]:
+    """The picture files of a folder, by name."""
+    return sorted(p for p in folder.glob("*") if p.suffix.lower() in FRAME_SUFFIXES)
+
+
+def read_picture(path: Path, flags: int = cv2.IMREAD_COLOR) -> np.ndarray:
+    """One picture (BGR or gray); an unreadable one is an InputError."""
+    picture = cv2.imread(str(path), flags)
+    if picture is None:
+        raise InputError(path, "an unreadable picture", "a png or jpg", "replace or delete it")
+    return picture
+
+
+def read_frames(folder: Path) -> UInt8[np.ndarray, "N H W 3"]:
+    """All frames of a folder, RGB; they must be of one size."""
+    files = frame_files(folder)
+    if not files:
+        raise InputError(folder, "no frames", "frames/00000.png, 00001.png, ... or clip.mp4", "add frames")
+    pictures = [read_picture(p) for p in files]
+    for path, picture in zip(files, pictures, strict=True):
+        if picture.shape != pictures[0].shape:
+            h, w = pictures[0].shape[:2]
+            raise InputError(
+                path, f"{picture.shape[1]}x{picture.shape[0]}", f"{w}x{h}, as {files[0].name}", "make all frames one size"
+            )
+    return np.stack([p[..., ::-1] for p in pictures])
+
+
+def read_masks(folder: Path, size: tuple[int, int] | None = None) -> dict[int, Bool[np.ndarray, "H W"]]:
+    """Masks by frame index (the file's name). `size` = (height, width) is checked where given."""
+    masks = {}
+    for path in frame_files(folder):
+        if not path.stem.isdigit():
+            raise InputError(path, f"name {path.name}", "a frame index such as 00012.png", "rename it")
+        mask = read_picture(path, cv2.IMREAD_GRAYSCALE) > 127
+        if size is not None and mask.shape != tuple(size):
+            raise InputError(
+                path, f"{mask.shape[1]}x{mask.shape[0]}", f"{size[1]}x{size[0]}, the size of the frames", "resize the mask"
+            )
+        masks[int(path.stem)] = mask
+    return masks
+
+
+def _complete_masks(folder: Path, n: int) -> dict[str, np.ndarray] | None:
+    if not folder.is_dir():
+        return None
+    out = {}
+    for name in ("object", "hand"):
+        masks = read_masks(folder / name)
+        missing = sorted(set(range(n)) - set(masks))
+        if missing:
+            raise InputError(folder / name, f"no mask for frame {missing[0]}", f"{n} masks, one per frame", "add it")
+        out[name] = np.stack([masks[i] for i in range(n)])
+    return out
+
+
+def write_frames(folder: Path, frames: Iterable[UInt8[np.ndarray, "H W 3"]]) -> None:
+    """RGB frames as frames 00000.png, 00001.png, ..."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for i, frame in enumerate(frames):
+        cv2.imwrite(str(folder / f"{i:05d}.png"), frame[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 1])
+
+
+def write_masks(folder: Path, masks: dict[int, Bool[np.ndarray, "H W"]]) -> None:
+    """Masks by frame index as 0/255 png."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for i, mask in masks.items():
+        cv2.imwrite(str(folder / f"{i:05d}.png"), mask.astype(np.uint8) * 255)

@@ -1,0 +1,45 @@
+"""Which files of the package a module needs: the floors test and the workflow's code inputs read it from the sources."""
+
+import ast
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent
+PASSED_AS_PARAMETERS = {"hoi.config"}  # settings reach a stage as parameters, which Snakemake watches by itself
+
+
+def module_file(module: str) -> Path | None:
+    """The file of `hoi.a.b`, or None if there is no such module."""
+    base = PACKAGE.joinpath(*module.split(".")[1:])
+    return next((p for p in (base.with_suffix(".py"), base / "__init__.py") if p.is_file()), None)
+
+
+def imported(path: Path) -> set[str]:
+    """The modules of this package that a file imports."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {a.name for a in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module} | {f"{node.module}.{a.name}" for a in node.names}
+    return {m for m in found if m.split(".")[0] == "hoi" and module_file(m)}
+
+
+def closure(module: str) -> list[Path]:
+    """The module's file and those of all it imports within the package, transitively; sorted."""
+    seen: set[str] = set()
+    queue = [module]
+    while queue:
+        name = queue.pop()
+        path = module_file(name)
+        if name in seen or name in PASSED_AS_PARAMETERS or path is None:
+            continue
+        seen.add(name)
+        queue += imported(path)
+    return sorted({p for p in map(module_file, seen) if p is not None})
+
+
+def stage_code(stage: str) -> list[str]:
+    """All files whose edit should rerun a stage: its module, what it imports, and the data that ship beside them."""
+    code = closure(f"hoi.stages.{stage}")
+    data = {p for folder in {c.parent for c in code} for p in folder.glob("*.npz")}
+    return [str(p) for p in [*code, *sorted(data)]]

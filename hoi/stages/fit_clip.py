@@ -1,0 +1,34 @@
+"""Object shape, hand and poses from masks and the tracked hand."""
+
+import time
+from pathlib import Path
+
+import torch
+
+from hoi.artefacts import read_npz, whole, write_json, write_npz
+from hoi.clip import read_clip
+from hoi.config import FitClip
+from hoi.fit import Observations, fit
+from hoi.hand.model import load_hand
+from hoi.present.gltf import write_scene_glb
+from hoi.progress import Progress
+from hoi.provenance import run_record
+
+
+def fit_clip(
+    clip: Path, hands: Path, masks: Path, config: FitClip, seed: int, threads: int,
+    mesh: Path, poses: Path, history: Path, scene: Path, run: Path,
+) -> None:  # fmt: skip
+    """Fit one clip; write mesh, poses, loss history, animated scene, and the record of the run."""
+    started = time.perf_counter()
+    torch.set_num_threads(threads)
+    observed = Observations.from_arrays(read_npz("masks", masks), read_npz("hands", hands))
+    with Progress("fit_clip") as progress:
+        result = fit(observed, config, seed, progress)
+    seconds = time.perf_counter() - started
+    with whole(mesh) as path:
+        result.mesh.export(path)
+    write_npz("poses", poses, **result.poses)
+    with whole(history) as path:
+        result.history.to_parquet(path)
+    write_json(run, run_record(config, seed, seconds, {"threads": threads}))

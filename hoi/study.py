@@ -1,0 +1,99 @@
+"""The whole configuration: settings, variants and tables, and which variant's file serves which.
+
+A variant is data: sections of settings that it changes. Where two variants have the same settings for a stage and for all
+stages before it, the first of them in the config owns the file and the other uses it.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from hoi.config import FitClip, MakeTable, MaskClip, PrepareClip, ScoreClip, Section, ShowClip, TrackHand
+from hoi.errors import InputError
+from hoi.table import NAME, ClipRow
+
+UPSTREAM = {
+    "track_hand": (),
+    "mask_clip": ("track_hand",),
+    "fit_clip": ("track_hand", "mask_clip"),
+    "show_clip": ("track_hand", "mask_clip", "fit_clip"),
+    "score_clip": ("track_hand", "mask_clip", "fit_clip"),
+}
+
+
+class Study(BaseModel):
+    """Everything that the config files say, validated when the Snakefile is parsed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    clips: str
+    seed: int
+    prepare_clip: PrepareClip
+    track_hand: TrackHand
+    mask_clip: MaskClip
+    fit_clip: FitClip
+    show_clip: ShowClip
+    score_clip: ScoreClip
+    variants: dict[str, dict[str, dict[str, Any]]]
+    tables: dict[str, MakeTable]
+
+    @model_validator(mode="after")
+    def _variants_hold(self) -> "Study":
+        for name, changes in self.variants.items():
+            if not NAME.fullmatch(name):
+                raise ValueError(f"variant {name!r}: letters, digits, _ and - only")
+            for section in changes:
+                if section not in UPSTREAM:
+                    raise ValueError(f"variant {name}: unknown section {section!r}, expected one of {sorted(UPSTREAM)}")
+                self.settings(name, section)
+        for table, definition in self.tables.items():
+            unknown = sorted(set(definition.variants) - set(self.variants))
+            if unknown:
+                raise ValueError(f"table {table}: unknown variants {unknown}, expected some of {sorted(self.variants)}")
+        return self
+
+    def settings(self, variant: str, stage: str) -> Section:
+        """A stage's settings under a variant."""
+        base: Section = getattr(self, stage)
+        return type(base).model_validate(_merge(base.model_dump(), self.variants[variant].get(stage, {})))
+
+    def owner(self, variant: str, stage: str) -> str:
+        """The first variant whose settings of this stage and of all before it are the same."""
+        stages = (*UPSTREAM[stage], stage)
+        mine = [self.settings(variant, s) for s in stages]
+        return next(v for v in self.variants if [self.settings(v, s) for s in stages] == mine)
+
+    def runs_on(self, variant: str, row: ClipRow) -> bool:
+        """Can this variant run on this clip: `given` hands and masks must be there."""
+        if row.source == "procedural":
+            return True
+        path = Path(str(row.path))
+        hands = self.settings(variant, "track_hand").tracker == "mediapipe" or (path / "hands.npz").exists()
+        masks = self.settings(variant, "mask_clip").masker == "grasp" or (path / "masks").is_dir()
+        return hands and masks
+
+    def as_json(self, variant: str, stage: str) -> str:
+        """A stage's settings as one JSON word, for its command line."""
+        return json.dumps(self.settings(variant, stage).model_dump(), sort_keys=True)
+
+
+def read_study(config: dict[str, Any], where: str = "config/config.yaml and overlays") -> Study:
+    """Validate what Snakemake merged from config files and command line."""
+    try:
+        return Study.model_validate(config)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise InputError(
+            f"{where}: {key or 'variants or tables'}", repr(first["input"])[:200], first["msg"],
+            "correct the key; config/README.md and hoi/config.py list them",
+        ) from error  # fmt: skip
+
+
+def _merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """`changes` over `base`, nested; unknown keys are kept, so that validation refuses them."""
+    out = dict(base)
+    for key, value in changes.items():
+        out[key] = _merge(out[key], value) if isinstance(value, dict) and isinstance(out.get(key), dict) else value
+    return out

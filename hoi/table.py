@@ -1,0 +1,97 @@
+"""The clips table: one row a clip, validated before the first job."""
+
+import csv
+import json
+import re
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from hoi.errors import InputError
+
+CATEGORIES = ("mug", "bottle", "kettle", "bowl", "knife", "toycar")
+NAME = re.compile(r"[A-Za-z0-9_-]+")
+
+
+class ClipRow(BaseModel):
+    """One row of the clips table; see config/README.md."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    clip: str
+    source: Literal["procedural", "folder", "video"]
+    path: str | None = None
+    category: str | None = None
+    side: Literal["right", "left"] | None = None
+    first: int | None = Field(None, ge=0)
+    last: int | None = Field(None, ge=0)
+    stride: int | None = Field(None, ge=1)
+    split: Literal["train", "test"] | None = None
+    seed: int | None = Field(None, ge=0)
+
+    @field_validator("clip")
+    @classmethod
+    def _safe_name(cls, name: str) -> str:
+        if not NAME.fullmatch(name):
+            raise ValueError("a clip's name has letters, digits, _ and - only")
+        return name
+
+    @field_validator("category")
+    @classmethod
+    def _plain_word(cls, word: str | None) -> str | None:
+        if word is not None and not re.fullmatch(r"[A-Za-z][A-Za-z0-9 _-]*", word):
+            raise ValueError("a category is a word")
+        return word
+
+    @model_validator(mode="after")
+    def _fits_source(self) -> "ClipRow":
+        if self.source == "procedural":
+            if self.category not in CATEGORIES:
+                raise ValueError(f"category of a procedural clip: one of {', '.join(CATEGORIES)}")
+            if self.path is not None or self.split is None or self.seed is None:
+                raise ValueError("a procedural clip has a split and a seed, and no path")
+        elif self.path is None:
+            raise ValueError(f"a {self.source} clip needs a path")
+        if self.first is not None and self.last is not None and self.last <= self.first:
+            raise ValueError("last must be greater than first")
+        return self
+
+
+def read_table(path: Path | str) -> dict[str, ClipRow]:
+    """Rows by clip name, paths made absolute (they are relative to the table's own directory)."""
+    path = Path(path)
+    try:
+        with path.open(newline="") as file:
+            raw = list(csv.DictReader((line for line in file if not line.startswith("#")), delimiter="\t"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(path, str(error), "a tab-separated clips table", "check `clips:` in the config") from error
+    rows: dict[str, ClipRow] = {}
+    for number, record in enumerate(raw, 2):
+        row = _parse_row(record, path, number)
+        if row.clip in rows:
+            raise InputError(f"{path}, row {number}", f"clip {row.clip!r} twice", "each name once", "rename one of them")
+        rows[row.clip] = row
+    if not rows:
+        raise InputError(path, "no rows", "a header and one row a clip", "add a row; config/README.md shows how")
+    return rows
+
+
+def _parse_row(record: dict[str, str], path: Path, number: int) -> ClipRow:
+    cells = {k: v.strip() for k, v in record.items() if isinstance(k, str) and isinstance(v, str) and v.strip()}
+    try:
+        row = ClipRow.model_validate(cells)
+    except ValidationError as error:
+        first = error.errors()[0]
+        column = first["loc"][0] if first["loc"] else ""
+        raise InputError(
+            f"{path}, row {number}" + (f", column {column}" if column else ""),
+            repr(cells.get(str(column), cells)),
+            first["msg"],
+            "correct the row; config/README.md lists the columns",
+        ) from error
+    return row.model_copy(update={"path": str((path.parent / row.path).resolve())}) if row.path else row
+
+
+def row_json(row: ClipRow) -> str:
+    """The row as one JSON word, for a stage's command line."""
+    return json.dumps(row.model_dump(exclude_none=True), sort_keys=True)

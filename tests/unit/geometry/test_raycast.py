@@ -1,0 +1,60 @@
+"""Ray casting against answers computed by hand."""
+
+import numpy as np
+import trimesh
+
+from hoi.geometry.raycast import build_scene, cast, occluded, pixel_rays, visible_masks
+
+K = np.array([[100.0, 0, 32], [0, 100.0, 24], [0, 0, 1]])
+
+
+def square(z, half=1.0, centre=(0.0, 0.0)):
+    x, y = centre
+    corners = [[-half + x, -half + y, z], [half + x, -half + y, z], [half + x, half + y, z], [-half + x, half + y, z]]
+    return np.array(corners), np.array([[0, 1, 2], [0, 2, 3]])
+
+
+def test_rays_go_through_pixel_centres():
+    rays = pixel_rays(K, 64, 48)
+    assert rays.shape == (48, 64, 3)
+    np.testing.assert_allclose(rays[24, 32], [0.005, 0.005, 1])  # centre (32.5, 24.5), half a pixel off the axis
+    np.testing.assert_allclose(rays[0, 63], [0.315, -0.235, 1], rtol=1e-6)
+
+
+def test_plane_depth_is_z_and_normal_faces_the_viewer():
+    seen = cast([square(2.0, half=5)], K, 64, 48)
+    np.testing.assert_allclose(seen.depth, 2.0, rtol=1e-6)  # along the corner ray the length would be 2.16
+    np.testing.assert_allclose(seen.normals, np.broadcast_to([0, 0, -1], (48, 64, 3)), atol=1e-6)
+    assert (seen.instance == 0).all()
+
+
+def test_edges_of_a_square_fall_between_the_right_pixels():
+    # x in [0, 0.1] at z = 1 covers u in [32, 42]: columns 32..41; y in [-0.04, 0.06] covers v in [20, 30]: rows 20..29.
+    vertices, faces = square(1.0, half=0.05, centre=(0.05, 0.01))
+    rows, columns = np.nonzero(cast([(vertices, faces)], K, 64, 48).instance == 0)
+    assert (rows.min(), rows.max(), columns.min(), columns.max(), len(rows)) == (20, 29, 32, 41, 100)
+
+
+def test_sphere_depth_and_background():
+    ball = trimesh.creation.icosphere(4, 0.5)
+    ball.apply_translation([0.01, 0.01, 2.0])  # centre on the ray through pixel (24, 32)
+    seen = cast([(ball.vertices, ball.faces)], K, 64, 48)
+    np.testing.assert_allclose(seen.depth[24, 32], 1.5, atol=2e-3)
+    assert (seen.depth[0, 0], seen.instance[0, 0], seen.face[0, 0]) == (0, -1, -1)
+    point = seen.barycentric[24, 32] @ ball.vertices[ball.faces[seen.face[24, 32]]]
+    np.testing.assert_allclose(point, [0.0075, 0.0075, 1.5], atol=2e-3)
+
+
+def test_nearer_mesh_hides_the_farther():
+    T = np.eye(4)[None]
+    vertices, faces = square(1.0, half=0.05)
+    hand = square(0.9, half=5)[0] + [5, 0, 0]  # x from 0 on: hides the right half
+    obj, hand_seen = visible_masks((vertices, faces), T, hand[None], faces, K[None], 64, 48)
+    assert obj.sum() == 5 * 10 and obj[0, :, 32:].sum() == 0
+    assert hand_seen[0, :, 32:].all() and not hand_seen[0, :, :32].any()
+
+
+def test_occlusion_is_per_ray():
+    scene = build_scene([square(1.0, half=0.05)])
+    origins, directions = np.zeros((2, 3)), np.array([[0, 0, 1.0], [0, 0, -1.0]])
+    assert occluded(scene, origins, directions).tolist() == [True, False]

@@ -1,0 +1,156 @@
+import cv2
+import numpy as np
+import pytest
+import yaml
+
+from hoi.clip import read_clip, read_truth, write_clip
+from hoi.config import PrepareClip
+from hoi.errors import InputError
+from hoi.imports import PACKAGE
+from hoi.sources.load import load_folder, load_video
+from hoi.sources.video import FrameRange, read_footage
+from hoi.table import ClipRow
+
+SETTINGS = PrepareClip.model_validate(yaml.safe_load((PACKAGE.parent / "config/config.yaml").read_text())["prepare_clip"])
+
+
+def picture(i, size=(48, 64)):
+    return np.full((*size, 3), 20 * i, np.uint8)
+
+
+def folder(path, n=5, masks=False, size=(48, 64)):
+    (path / "frames").mkdir(parents=True)
+    for i in range(n):
+        cv2.imwrite(str(path / "frames" / f"{i:05d}.png"), picture(i, size))
+    for name in ("object", "hand") if masks else ():
+        (path / "masks" / name).mkdir(parents=True)
+        for i in range(n):
+            cv2.imwrite(str(path / "masks" / name / f"{i:05d}.png"), np.full(size, 255, np.uint8))
+    return path
+
+
+def row(path, **more):
+    return ClipRow(clip="a", source=more.pop("source", "folder"), path=str(path), **more)
+
+
+def video(path, n=6):
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), 10.0, (64, 48))
+    for i in range(n):
+        writer.write(picture(i))
+    writer.release()
+    return path
+
+
+def test_frame_range():
+    assert [i for i in range(10) if i in FrameRange(2, 8, 3)] == [2, 5, 8]
+    assert [i for i in range(4) if i in FrameRange(None, None, None)] == [0, 1, 2, 3]
+
+
+def test_video_stride_scales_rate_and_keeps_indices(tmp_path):
+    footage = read_footage(video(tmp_path / "clip.mp4"), FrameRange(1, None, 2), 32)
+    assert footage.indices == [1, 3, 5] and footage.fps == pytest.approx(5.0)
+    assert footage.frames.shape == (3, 24, 32, 3) and footage.scale == 0.5
+    assert np.abs(footage.frames[1].mean() - 60) < 6
+
+
+def test_intrinsics_scale_with_the_frames_or_are_assumed(tmp_path):
+    path = folder(tmp_path / "c", size=(480, 1280))
+    (path / "clip.yaml").write_text("intrinsics: {fx: 1000, fy: 900, cx: 640, cy: 240}\nfps: 30\n")
+    prepared = load_folder(row(path, stride=2), SETTINGS)
+    np.testing.assert_allclose(prepared.info.intrinsics.matrix(), [[500, 0, 320], [0, 450, 120], [0, 0, 1]])
+    assert prepared.info.fps == 15 and prepared.origin["intrinsics"] == "given"
+    prepared = load_video(row(video(tmp_path / "v.mp4"), source="video", category="mug"), SETTINGS)
+    assert prepared.info.intrinsics.fx == 64 and prepared.origin["intrinsics"] == "assumed"
+
+
+def test_folder_masks_and_truth_follow_the_frame_range(tmp_path):
+    path = folder(tmp_path / "c", masks=True)
+    (path / "gt/masks/object").mkdir(parents=True)
+    for i in (1, 2, 3):
+        mask = np.zeros((48, 64), np.uint8)
+        mask[:, : i * 10] = 255
+        cv2.imwrite(str(path / f"gt/masks/object/{i:05d}.png"), mask)
+    prepared = load_folder(row(path, first=1, stride=2), SETTINGS)
+    out = tmp_path / "prepared"
+    out.mkdir()
+    write_clip(out, prepared)
+    clip, truth = read_clip(out), read_truth(out)
+    assert clip.frames()[:, 0, 0, 0].tolist() == [20, 60]
+    assert clip.given_masks()["object"].shape == (2, 48, 64)
+    assert sorted(truth.masks["object"]) == [0, 1]
+    assert truth.masks["object"][1].sum() == 48 * 30
+    assert not (out / "gt").exists(), "the truth of a folder stays where it is"
+
+
+def test_prepared_clip_is_a_clip_folder_again(tmp_path):
+    first = tmp_path / "first"
+    first.mkdir()
+    write_clip(first, load_folder(row(folder(tmp_path / "c", masks=True), category="mug", side="left"), SETTINGS))
+    again = load_folder(row(first), SETTINGS)
+    assert again.info.category == "mug" and again.info.side == "left" and len(again.frames) == 5
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_too_few_frames(tmp_path, count):
+    path = folder(tmp_path / "c", n=count)
+    with pytest.raises(InputError, match=f"{count} frames"):
+        load_folder(row(path), SETTINGS)
+
+
+def test_missing_video(tmp_path):
+    with pytest.raises(InputError, match=r"gone\.mp4(.|\n)*no such file"):
+        load_video(row(tmp_path / "gone.mp4", source="video"), SETTINGS)
+
+
+def test_unreadable_video(tmp_path):
+    (tmp_path / "clip.mp4").write_bytes(b"not a video" * 100)
+    with pytest.raises(InputError, match=r"clip\.mp4(.|\n)*no frame could be decoded"):
+        load_video(row(tmp_path / "clip.mp4", source="video"), SETTINGS)
+
+
+def test_frames_of_different_sizes(tmp_path):
+    path = folder(tmp_path / "c")
+    cv2.imwrite(str(path / "frames/00003.png"), picture(3, (40, 64)))
+    with pytest.raises(InputError, match=r"00003\.png(.|\n)*64x40(.|\n)*64x48"):
+        load_folder(row(path), SETTINGS)
+
+
+def test_mask_of_the_wrong_size(tmp_path):
+    path = folder(tmp_path / "c", masks=True)
+    cv2.imwrite(str(path / "masks/hand/00002.png"), np.zeros((10, 12), np.uint8))
+    with pytest.raises(InputError, match=r"hand/00002\.png(.|\n)*12x10(.|\n)*64x48"):
+        load_folder(row(path), SETTINGS)
+
+
+def test_incomplete_masks(tmp_path):
+    path = folder(tmp_path / "c", masks=True)
+    (path / "masks/hand/00002.png").unlink()
+    out = tmp_path / "out"
+    out.mkdir()
+    write_clip(out, load_folder(row(path), SETTINGS))
+    with pytest.raises(InputError, match="no mask for frame 2"):
+        read_clip(out).given_masks()
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("intrinsics: {fx: .nan, fy: 1, cx: 1, cy: 1}", "fx"),
+        ("intrinsics: {fx: 1, fy: 1, cx: 1}", "cy"),
+        ("colour: red", "colour"),
+        ("side: [", "clip.yaml"),
+    ],
+)
+def test_bad_clip_yaml(tmp_path, text, found):
+    path = folder(tmp_path / "c")
+    (path / "clip.yaml").write_text(text)
+    with pytest.raises(InputError) as error:
+        load_folder(row(path), SETTINGS)
+    assert found in str(error.value) and "clip.yaml" in str(error.value)
+
+
+def test_unknown_side_in_clip_yaml(tmp_path):
+    path = folder(tmp_path / "c")
+    (path / "clip.yaml").write_text("side: middle")
+    with pytest.raises(InputError, match="middle"):
+        load_folder(row(path), SETTINGS)

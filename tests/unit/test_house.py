@@ -1,0 +1,68 @@
+"""The house stands as its plan says: floors, pages, and one name a stage."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from hoi import cli
+from hoi.artefact_page import artefact_page
+from hoi.imports import PACKAGE, closure, imported, stage_code
+
+ROOT = PACKAGE.parent
+FLOORS = {
+    "geometry": 1, "hand": 2, "field": 2,
+    "sources": 3, "observe": 3, "fit": 3, "evaluate": 3, "present": 3, "prior": 3,
+    "stages": 4, "cli": 4, "__main__": 4,
+}  # fmt: skip
+MODULES = sorted(p for p in PACKAGE.rglob("*.py"))
+
+
+def room(module: str) -> str:
+    return module.split(".")[1] if "." in module else ""
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_point_down(path):
+    here = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    for module in imported(path):
+        there = room(module)
+        if there == here or there == "":
+            continue
+        up = FLOORS.get(there, 0) > FLOORS.get(here, 0)
+        sideways = FLOORS.get(there, 0) == FLOORS.get(here, 0) != 0 and FLOORS.get(here) != 4
+        assert not up and not sideways, f"{path.relative_to(ROOT)} imports {module}"
+
+
+def test_only_stages_and_sources_touch_the_truth():
+    readers = {p.name for p in MODULES if re.search(r"\bread_truth\b", p.read_text())}
+    assert readers == {"clip.py", "score_clip.py"}
+
+
+def test_artefact_page_is_the_code():
+    assert (ROOT / "results/README.md").read_text() == artefact_page()
+
+
+def test_a_stage_has_one_name_everywhere():
+    rules = re.findall(r"^rule (\w+):", "".join(p.read_text() for p in ROOT.glob("workflow/rules/*.smk")), re.M)
+    modules = {p.stem for p in (PACKAGE / "stages").glob("[!_]*.py")}
+    assert set(rules) == set(cli.STAGES) == modules
+    for stage in cli.STAGES:
+        assert cli.stage_function(stage).__name__ == stage
+
+
+def test_code_inputs_follow_imports():
+    code = {Path(p).name for p in stage_code("fit_clip")}
+    assert {"fit_clip.py", "rotations.py", "open_hand.npz"} <= code
+    assert "config.py" not in code, "settings reach a stage as parameters"
+    assert PACKAGE / "geometry/cameras.py" in closure("hoi.geometry.cameras")
+
+
+def test_rules_are_short_declarations():
+    for path in ROOT.glob("workflow/rules/*.smk"):
+        text = path.read_text()
+        assert len(text.splitlines()) <= 120, path
+        for body in re.split(r"^(?=rule )", text, flags=re.M)[1:]:
+            assert "lambda" not in body, path
+            assert {"log:", "benchmark:", "conda:", "shell:"} <= set(re.findall(r"\w+:", body)), body
+    assert len((ROOT / "Snakefile").read_text().splitlines()) <= 40

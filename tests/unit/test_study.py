@@ -1,0 +1,100 @@
+import copy
+
+import pytest
+import yaml
+
+from hoi.errors import InputError
+from hoi.imports import PACKAGE
+from hoi.study import read_study
+from hoi.table import read_table
+
+CONFIG = yaml.safe_load((PACKAGE.parent / "config/config.yaml").read_text())
+
+
+def changed(**changes):
+    return copy.deepcopy(CONFIG) | changes
+
+
+def test_config_is_valid_and_oracle_differs_only_where_it_says():
+    study = read_study(CONFIG)
+    assert study.settings("oracle", "track_hand").tracker == "given"
+    assert study.settings("oracle", "fit_clip") == study.fit_clip
+
+
+@pytest.mark.parametrize(
+    ("config", "key"),
+    [
+        (changed(colour="red"), "colour"),
+        (changed(fit_clip=CONFIG["fit_clip"] | {"methud": "sdf"}), "fit_clip.methud"),
+        (changed(variants={"x": {"fit_clip": {"methud": "sdf"}}}), "methud"),
+        (changed(variants={"x": {"fit": {}}}), "unknown section 'fit'"),
+        (changed(variants={"../x": {}}), "../x"),
+        (changed(tables={"main": CONFIG["tables"]["main"] | {"variants": ["nobody"]}}), "nobody"),
+        (changed(mask_clip=CONFIG["mask_clip"] | {"masker": "magic"}), "mask_clip.masker"),
+    ],
+)
+def test_unknown_keys_and_values_are_refused(config, key):
+    with pytest.raises(InputError) as error:
+        read_study(config)
+    assert key in str(error.value) and "next:" in str(error.value)
+
+
+def test_equal_stages_are_shared():
+    study = read_study(changed(variants={"a": {}, "b": {"fit_clip": {"method": "hull"}}, "c": {}}, tables={}))
+    assert study.owner("b", "mask_clip") == "a"
+    assert study.owner("b", "fit_clip") == "b"
+    assert study.owner("c", "fit_clip") == "a"
+
+
+def test_a_changed_stage_gives_its_followers_their_own_files():
+    study = read_study(changed(variants={"a": {}, "b": {"track_hand": {"tracker": "given"}}}, tables={}))
+    assert [study.owner("b", s) for s in ("track_hand", "mask_clip", "fit_clip", "score_clip")] == ["b"] * 4
+
+
+def table(tmp_path, *rows):
+    path = tmp_path / "clips.tsv"
+    path.write_text("\n".join(["clip\tsource\tpath\tcategory\tside\tfirst\tlast\tstride\tsplit\tseed", *rows]) + "\n")
+    return path
+
+
+def test_table_paths_are_relative_to_the_table(tmp_path):
+    rows = read_table(table(tmp_path, "a\tvideo\tsub/a.mp4\tmug\tleft\t3\t9\t2", "b\tprocedural\t\tbowl\t\t\t\t\ttest\t1"))
+    assert rows["a"].path == str(tmp_path / "sub/a.mp4")
+    assert (rows["a"].first, rows["a"].last, rows["a"].stride, rows["a"].side) == (3, 9, 2, "left")
+    assert rows["b"].seed == 1
+
+
+@pytest.mark.parametrize(
+    ("rows", "found"),
+    [
+        (["../x\tvideo\ta.mp4"], "../x"),
+        (["a b\tvideo\ta.mp4"], "a b"),
+        (["a\tvideo\ta.mp4", "a\tvideo\tb.mp4"], "'a' twice"),
+        (["a\ttape\ta.mp4"], "tape"),
+        (["a\tvideo\ta.mp4\tmug\tmiddle"], "middle"),
+        (["a\tprocedural\t\tspoon\t\t\t\t\ttest\t0"], "spoon"),
+        (["a\tvideo\ta.mp4\tmug\t\t9\t3"], "last"),
+        (["a\tvideo\t"], "path"),
+        ([], "no rows"),
+    ],
+)
+def test_bad_rows_name_file_row_and_next_step(tmp_path, rows, found):
+    with pytest.raises(InputError) as error:
+        read_table(table(tmp_path, *rows))
+    text = str(error.value)
+    assert found in text and "clips.tsv" in text and "next:" in text
+
+
+def test_unknown_column_is_refused(tmp_path):
+    path = tmp_path / "clips.tsv"
+    path.write_text("clip\tsource\tpath\tcolour\na\tvideo\ta.mp4\tred\n")
+    with pytest.raises(InputError, match="colour"):
+        read_table(path)
+
+
+def test_shipped_tables_are_valid():
+    rows = read_table(PACKAGE.parent / "config/clips.tsv")
+    made = [r for r in rows.values() if r.source == "procedural"]
+    assert len(made) == 12 and all(r.split == "test" for r in made)
+    demo = read_table(PACKAGE.parent / "config/demo.tsv")
+    assert all(rows[name] == row for name, row in demo.items())

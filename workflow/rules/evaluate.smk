@@ -1,0 +1,54 @@
+"""Metrics of every fit, and tables of them.
+
+input:   results/fits/{variant}/{clip}/, results/clips/{clip} and its truth
+output:  results/scores/{variant}/{clip}.json, results/tables/{table}.{csv,md}
+"""
+
+
+rule score_clip:
+    """All metrics of one fit against what is known of the clip."""
+    input:
+        clip="results/clips/{clip}",
+        truth=files_of("gt/*", "gt/masks/*/*"),
+        masks=made_by("mask_clip", "results/masks/{variant}/{clip}.npz"),
+        hands=made_by("track_hand", "results/hands/{variant}/{clip}.npz"),
+        mesh=made_by("fit_clip", "results/fits/{variant}/{clip}/object.ply"),
+        poses=made_by("fit_clip", "results/fits/{variant}/{clip}/poses.npz"),
+        run=made_by("fit_clip", "results/fits/{variant}/{clip}/run.json"),
+        code=stage_code("score_clip"),
+    output:
+        scores="results/scores/{variant}/{clip}.json",
+    params:
+        row=clip_row,
+        config=settings("score_clip"),
+    log:
+        "results/logs/score_clip/{variant}/{clip}.log",
+    benchmark:
+        "results/benchmarks/score_clip/{variant}/{clip}.tsv"
+    conda:
+        "../../environment.yml"
+    shell:
+        "python -m hoi score_clip --row {params.row:q} --variant {wildcards.variant} --clip {input.clip:q}"
+        " --hands {input.hands:q} --masks {input.masks:q} --mesh {input.mesh:q} --poses {input.poses:q}"
+        " --run {input.run:q} --config {params.config:q} --output {output.scores:q} 2> {log:q}"
+
+
+rule make_table:
+    """One table over all clips and the variants that it names."""
+    input:
+        scores=scores_of_table,
+        code=stage_code("make_table"),
+    output:
+        csv="results/tables/{table}.csv",
+        md="results/tables/{table}.md",
+    params:
+        config=table_definition,
+    log:
+        "results/logs/make_table/{table}.log",
+    benchmark:
+        "results/benchmarks/make_table/{table}.tsv"
+    conda:
+        "../../environment.yml"
+    shell:
+        "python -m hoi make_table --scores {input.scores:q} --config {params.config:q}"
+        " --csv {output.csv:q} --md {output.md:q} 2> {log:q}"

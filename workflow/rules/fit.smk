@@ -1,0 +1,35 @@
+"""The object's shape and the refined hand.
+
+input:   results/hands/{variant}/{clip}.npz, results/masks/{variant}/{clip}.npz
+output:  results/fits/{variant}/{clip}/  object.ply, poses.npz, history.parquet, run.json, scene.glb
+"""
+
+
+rule fit_clip:
+    """Fit shape, hand and poses to the masks."""
+    input:
+        clip="results/clips/{clip}",
+        hands=made_by("track_hand", "results/hands/{variant}/{clip}.npz"),
+        masks=made_by("mask_clip", "results/masks/{variant}/{clip}.npz"),
+        code=stage_code("fit_clip"),
+    output:
+        mesh="results/fits/{variant}/{clip}/object.ply",
+        poses="results/fits/{variant}/{clip}/poses.npz",
+        history="results/fits/{variant}/{clip}/history.parquet",
+        scene="results/fits/{variant}/{clip}/scene.glb",
+        run="results/fits/{variant}/{clip}/run.json",
+    params:
+        config=settings("fit_clip"),
+        seed=study.seed,
+    threads: 2
+    log:
+        "results/logs/fit_clip/{variant}/{clip}.log",
+    benchmark:
+        "results/benchmarks/fit_clip/{variant}/{clip}.tsv"
+    conda:
+        "../../environment.yml"
+    shell:
+        "python -m hoi fit_clip --clip {input.clip:q} --hands {input.hands:q} --masks {input.masks:q}"
+        " --config {params.config:q} --seed {params.seed} --threads {threads}"
+        " --mesh {output.mesh:q} --poses {output.poses:q} --history {output.history:q}"
+        " --scene {output.scene:q} --run {output.run:q} 2> {log:q}"

@@ -1,0 +1,47 @@
+"""What the frames show: the moving hand, then the visible pixels of hand and object.
+
+input:   results/clips/{clip}
+output:  results/hands/{variant}/{clip}.npz, results/masks/{variant}/{clip}.npz
+"""
+
+
+rule track_hand:
+    """The holding hand in every frame: pose, shape and place in the camera."""
+    input:
+        clip="results/clips/{clip}",
+        code=stage_code("track_hand"),
+    output:
+        hands="results/hands/{variant}/{clip}.npz",
+    params:
+        config=settings("track_hand"),
+        seed=study.seed,
+    log:
+        "results/logs/track_hand/{variant}/{clip}.log",
+    benchmark:
+        "results/benchmarks/track_hand/{variant}/{clip}.tsv"
+    conda:
+        "../../environment.yml"
+    shell:
+        "python -m hoi track_hand --clip {input.clip:q} --config {params.config:q} --seed {params.seed}"
+        " --output {output.hands:q} 2> {log:q}"
+
+
+rule mask_clip:
+    """Visible pixels of the holding hand and of the held object in every frame."""
+    input:
+        clip="results/clips/{clip}",
+        hands=made_by("track_hand", "results/hands/{variant}/{clip}.npz"),
+        code=stage_code("mask_clip"),
+    output:
+        masks="results/masks/{variant}/{clip}.npz",
+    params:
+        config=settings("mask_clip"),
+    log:
+        "results/logs/mask_clip/{variant}/{clip}.log",
+    benchmark:
+        "results/benchmarks/mask_clip/{variant}/{clip}.tsv"
+    conda:
+        "../../environment.yml"
+    shell:
+        "python -m hoi mask_clip --clip {input.clip:q} --hands {input.hands:q} --config {params.config:q}"
+        " --output {output.masks:q} 2> {log:q}"

@@ -1,0 +1,26 @@
+"""Any source to one clip folder.
+
+input:   the video or folder that a row of the clips table names (nothing for procedural clips)
+output:  results/clips/{clip}/   frames/, clip.yaml, source.json and, where known, masks/, hands.npz, gt/
+"""
+
+
+rule prepare_clip:
+    """Read or render a clip's frames; write them with what is known of them as a clip folder."""
+    input:
+        media=files_of("clip.*", "frames/*", "masks/*/*", "hands.npz"),
+        code=stage_code("prepare_clip"),
+    output:
+        clip=directory("results/clips/{clip}"),
+    params:
+        row=clip_row,
+        config=study.prepare_clip.model_dump_json(),
+    log:
+        "results/logs/prepare_clip/{clip}.log",
+    benchmark:
+        "results/benchmarks/prepare_clip/{clip}.tsv"
+    conda:
+        "../../environment.yml"
+    shell:
+        "python -m hoi prepare_clip --row {params.row:q} --config {params.config:q}"
+        " --output {output.clip:q} 2> {log:q}"
