@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from hoi.errors import InputError
+from hoi.summary import summary
 
 STAGES = ("prepare_clip", "track_hand", "mask_clip", "fit_clip", "show_clip", "score_clip", "make_table")
 
@@ -30,7 +31,9 @@ def parser_of(stage: Callable[..., None]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=f"python -m hoi {stage.__name__}", description=inspect.getdoc(stage))
     for name, kind in _parameters(stage).items():
         many = typing.get_origin(kind) is list
-        parser.add_argument(f"--{name}", required=True, nargs="*" if many else None, type=_reader(kind))
+        default = inspect.signature(stage).parameters[name].default
+        required = default is inspect.Parameter.empty
+        parser.add_argument(f"--{name}", required=required, default=None if required else default, nargs="*" if many else None, type=_reader(kind))
     return parser
 
 
@@ -57,10 +60,10 @@ def _model(kind: type[BaseModel], text: str) -> BaseModel:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one stage."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    if not arguments or arguments[0] not in STAGES:
-        sys.exit(f"usage: python -m hoi STAGE --name value ...\nstages: {', '.join(STAGES)}")
-    stage = stage_function(arguments[0])
+    if not arguments or arguments[0] not in (*STAGES, "summary"):
+        sys.exit(f"usage: python -m hoi STAGE --name value ...\nstages: {', '.join(STAGES)}, or: summary")
     try:
+        stage = summary if arguments[0] == "summary" else stage_function(arguments[0])
         values = vars(parser_of(stage).parse_args(arguments[1:]))
         stage(**{name: value for name, value in values.items() if name in _parameters(stage)})
     except InputError as error:

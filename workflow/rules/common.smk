@@ -14,9 +14,7 @@ own_package = f'export PYTHONPATH="{workflow.basedir}:${{{{PYTHONPATH:-}}}}"; '
 
 shell.executable("bash")
 shell.prefix(
-    "set -euo pipefail; "
-    + own_package
-    + ("" if workflow.deployment_settings.deployment_method else own_python)
+    "set -euo pipefail; " + own_package + ("" if workflow.deployment_settings.deployment_method else own_python)
 )
 
 
@@ -33,17 +31,13 @@ def settings(stage):
 
 def made_by(stage, path):
     """Input: the file of the variant that owns this stage's result for the job's variant."""
-    return lambda wildcards: path.format(
-        clip=wildcards.clip, variant=study.owner(wildcards.variant, stage)
-    )
+    return lambda wildcards: path.format(clip=wildcards.clip, variant=study.owner(wildcards.variant, stage))
 
 
 def clip_row(wildcards):
     """Parameter: the clip's row of the table, as one JSON word."""
     if wildcards.clip not in clips:
-        raise WorkflowError(
-            f"{study.clips}: no clip {wildcards.clip!r}; it has {', '.join(clips)}"
-        )
+        raise WorkflowError(f"{study.clips}: no clip {wildcards.clip!r}; it has {', '.join(clips)}")
     return row_json(clips[wildcards.clip])
 
 
@@ -56,18 +50,14 @@ def files_of(*patterns):
             return []
         if not Path(path).is_dir():
             return [path] if "clip.*" in patterns else []
-        return [
-            str(p) for pattern in patterns for p in sorted(Path(path).glob(pattern))
-        ]
+        return [str(p) for pattern in patterns for p in sorted(Path(path).glob(pattern))]
 
     return matches
 
 
 def pairs(variants):
     """Pairs (variant, clip) that can run."""
-    return [
-        (v, c) for v in variants for c, row in clips.items() if study.runs_on(v, row)
-    ]
+    return [(v, c) for v in variants for c, row in clips.items() if study.runs_on(v, row)]
 
 
 def table_definition(wildcards):

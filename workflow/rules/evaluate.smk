@@ -18,19 +18,20 @@ rule score_clip:
         code=stage_code("score_clip"),
     output:
         scores="results/scores/{variant}/{clip}.json",
-    params:
-        row=clip_row,
-        config=settings("score_clip"),
     log:
         "results/logs/score_clip/{variant}/{clip}.log",
     benchmark:
         "results/benchmarks/score_clip/{variant}/{clip}.tsv"
     conda:
         "../../environment.yml"
+    params:
+        row=clip_row,
+        config=settings("score_clip"),
+        seed=study.seed,
     shell:
         "python -m hoi score_clip --row {params.row:q} --variant {wildcards.variant} --clip {input.clip:q}"
         " --hands {input.hands:q} --masks {input.masks:q} --mesh {input.mesh:q} --poses {input.poses:q}"
-        " --run {input.run:q} --config {params.config:q} --output {output.scores:q} 2> {log:q}"
+        " --run {input.run:q} --config {params.config:q} --seed {params.seed} --output {output.scores:q} 2> {log:q}"
 
 
 rule make_table:
@@ -41,14 +42,14 @@ rule make_table:
     output:
         csv="results/tables/{table}.csv",
         md="results/tables/{table}.md",
-    params:
-        config=table_definition,
     log:
         "results/logs/make_table/{table}.log",
     benchmark:
         "results/benchmarks/make_table/{table}.tsv"
     conda:
         "../../environment.yml"
+    params:
+        config=table_definition,
     shell:
         "python -m hoi make_table --scores {input.scores:q} --config {params.config:q}"
         " --csv {output.csv:q} --md {output.md:q} 2> {log:q}"

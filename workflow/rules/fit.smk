@@ -18,16 +18,16 @@ rule fit_clip:
         history="results/fits/{variant}/{clip}/history.parquet",
         scene="results/fits/{variant}/{clip}/scene.glb",
         run="results/fits/{variant}/{clip}/run.json",
-    params:
-        config=settings("fit_clip"),
-        seed=study.seed,
-    threads: 2
     log:
         "results/logs/fit_clip/{variant}/{clip}.log",
     benchmark:
         "results/benchmarks/fit_clip/{variant}/{clip}.tsv"
     conda:
         "../../environment.yml"
+    threads: 2
+    params:
+        config=settings("fit_clip"),
+        seed=study.seed,
     shell:
         "python -m hoi fit_clip --clip {input.clip:q} --hands {input.hands:q} --masks {input.masks:q}"
         " --config {params.config:q} --seed {params.seed} --threads {threads}"

@@ -12,15 +12,15 @@ rule track_hand:
         code=stage_code("track_hand"),
     output:
         hands="results/hands/{variant}/{clip}.npz",
-    params:
-        config=settings("track_hand"),
-        seed=study.seed,
     log:
         "results/logs/track_hand/{variant}/{clip}.log",
     benchmark:
         "results/benchmarks/track_hand/{variant}/{clip}.tsv"
     conda:
         "../../environment.yml"
+    params:
+        config=settings("track_hand"),
+        seed=study.seed,
     shell:
         "python -m hoi track_hand --clip {input.clip:q} --config {params.config:q} --seed {params.seed}"
         " --output {output.hands:q} 2> {log:q}"
@@ -34,14 +34,14 @@ rule mask_clip:
         code=stage_code("mask_clip"),
     output:
         masks="results/masks/{variant}/{clip}.npz",
-    params:
-        config=settings("mask_clip"),
     log:
         "results/logs/mask_clip/{variant}/{clip}.log",
     benchmark:
         "results/benchmarks/mask_clip/{variant}/{clip}.tsv"
     conda:
         "../../environment.yml"
+    params:
+        config=settings("mask_clip"),
     shell:
         "python -m hoi mask_clip --clip {input.clip:q} --hands {input.hands:q} --config {params.config:q}"
         " --output {output.masks:q} 2> {log:q}"

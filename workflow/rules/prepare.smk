@@ -12,15 +12,15 @@ rule prepare_clip:
         code=stage_code("prepare_clip"),
     output:
         clip=directory("results/clips/{clip}"),
-    params:
-        row=clip_row,
-        config=study.prepare_clip.model_dump_json(),
     log:
         "results/logs/prepare_clip/{clip}.log",
     benchmark:
         "results/benchmarks/prepare_clip/{clip}.tsv"
     conda:
         "../../environment.yml"
+    params:
+        row=clip_row,
+        config=study.prepare_clip.model_dump_json(),
     shell:
         "python -m hoi prepare_clip --row {params.row:q} --config {params.config:q}"
         " --output {output.clip:q} 2> {log:q}"

@@ -15,14 +15,14 @@ rule show_clip:
     output:
         still="results/fits/{variant}/{clip}/still.png",
         overlay="results/fits/{variant}/{clip}/overlay.mp4",
-    params:
-        config=settings("show_clip"),
     log:
         "results/logs/show_clip/{variant}/{clip}.log",
     benchmark:
         "results/benchmarks/show_clip/{variant}/{clip}.tsv"
     conda:
         "../../environment.yml"
+    params:
+        config=settings("show_clip"),
     shell:
         "python -m hoi show_clip --clip {input.clip:q} --mesh {input.mesh:q} --poses {input.poses:q}"
-        " --config {params.config:q} --still {output.still:q} --overlay {output.overlay:q} 2> {log:q}"
+        " --config {params.config:q} --still_path {output.still:q} --overlay {output.overlay:q} 2> {log:q}"

@@ -36,9 +36,10 @@ def test_position_gradient_is_the_finite_difference():
     x, table, weights, sphere, levels = _inputs()
     x = ((x - torch.tensor(SPEC.centre)) * 0.5 + torch.tensor(SPEC.centre)).requires_grad_()
     sdf_numba(x, table * 0.1, weights, sphere, levels * torch.tensor([1, 1, 0, 0]), SPEC).sum().backward()
-    f = [sdf_torch(x.detach().double() + s * torch.eye(3).double()[0] * 1e-6, table.double() * 0.1,
-                   tuple(w.double() for w in weights), sphere.double(), levels.double() * torch.tensor([1, 1, 0, 0]), SPEC)
-         for s in (1, -1)]  # fmt: skip
+    table, sphere, levels = table.double() * 0.1, sphere.double(), levels.double() * torch.tensor([1, 1, 0, 0])
+    weights = tuple(w.double() for w in weights)
+    shifted = [x.detach().double() + torch.tensor([s, 0, 0]) for s in (1e-6, -1e-6)]
+    f = [sdf_torch(y, table, weights, sphere, levels, SPEC) for y in shifted]
     np.testing.assert_allclose(x.grad[:, 0], (f[0] - f[1]) / 2e-6, rtol=1e-2, atol=1e-3)
 
 

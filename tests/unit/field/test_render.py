@@ -31,14 +31,19 @@ def test_blend_sums_to_one_and_orders_by_depth():
 def test_blend_gradient():
     g = torch.Generator().manual_seed(0)
     weights = (torch.rand(3, 4, generator=g) / 4).double().requires_grad_()
-    alpha, hand = torch.rand(3, generator=g).double().requires_grad_(), (torch.rand(3, generator=g)).double().requires_grad_()
+    alpha, hand = (
+        torch.rand(3, generator=g).double().requires_grad_(),
+        (torch.rand(3, generator=g)).double().requires_grad_(),
+    )
     depth = torch.rand(3, 4, generator=g).double().requires_grad_()
     assert gradcheck(lambda *a: blend(*a, 0.3), (weights, depth, alpha, hand))
 
 
 def test_look_up_is_linear():
     x, y, z = torch.meshgrid(torch.linspace(0, 1, 5), torch.linspace(0, 2, 4), torch.linspace(-1, 1, 3), indexing="ij")
-    points = torch.rand(50, 3, generator=torch.Generator().manual_seed(0)) * torch.tensor([1.0, 2, 2]) - torch.tensor([0, 0, 1.0])
+    points = torch.rand(50, 3, generator=torch.Generator().manual_seed(0)) * torch.tensor([1.0, 2, 2]) - torch.tensor(
+        [0, 0, 1.0]
+    )
     got = look_up(x + 2 * y - 3 * z, torch.tensor([0.0, 0, -1]), torch.tensor([1.0, 2, 1]), points)
     np.testing.assert_allclose(got, points @ torch.tensor([1.0, 2, -3]), atol=1e-5)
 

@@ -2,8 +2,9 @@
 
 import numpy as np
 import trimesh
+from scipy.spatial.transform import Rotation
 
-from hoi.geometry.raycast import build_scene, cast, occluded, pixel_rays, visible_masks
+from hoi.geometry.raycast import Posed, build_scene, cast, cast_posed, occluded, pixel_rays, visible_masks
 
 K = np.array([[100.0, 0, 32], [0, 100.0, 24], [0, 0, 1]])
 
@@ -55,6 +56,23 @@ def test_nearer_mesh_hides_the_farther():
 
 
 def test_occlusion_is_per_ray():
-    scene = build_scene([square(1.0, half=0.05)])
-    origins, directions = np.zeros((2, 3)), np.array([[0, 0, 1.0], [0, 0, -1.0]])
-    assert occluded(scene, origins, directions).tolist() == [True, False]
+    posed = [Posed(build_scene(*square(1.0, half=0.05)), np.eye(4))]
+    origins, directions = np.zeros((2, 3), np.float32), np.array([[0, 0, 1], [0, 0, -1]], np.float32)
+    assert occluded(posed, origins, directions).tolist() == [True, False]
+    behind = np.diag([1.0, 1, -1, 1])  # the square mirrored to z = -1
+    assert occluded([Posed(posed[0].scene, behind)], origins, directions).tolist() == [False, True]
+
+
+def test_a_posed_mesh_looks_as_its_moved_vertices():
+    box, ball = trimesh.creation.box([0.1, 0.2, 0.3]), trimesh.creation.icosphere(2, 0.08)
+    R = Rotation.from_rotvec([0.3, -0.8, 0.5]).as_matrix()
+    T = np.eye(4)
+    T[:3, :3], T[:3, 3] = R, [0.02, -0.03, 1.0]
+    ball.apply_translation([0, 0.05, 0.9])
+    moved = cast([(box.vertices @ R.T + T[:3, 3], box.faces), (ball.vertices, ball.faces)], K, 64, 48)
+    scenes = [Posed(build_scene(box.vertices, box.faces), T), Posed(build_scene(ball.vertices, ball.faces), np.eye(4))]
+    posed = cast_posed(scenes, K, 64, 48)
+    assert (moved.instance == posed.instance).mean() > 0.998 and len(np.unique(posed.instance)) == 3
+    same = moved.face == posed.face
+    np.testing.assert_allclose(posed.depth[same], moved.depth[same], atol=1e-5)
+    np.testing.assert_allclose(posed.normals[same], moved.normals[same], atol=1e-4)

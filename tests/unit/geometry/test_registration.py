@@ -49,14 +49,14 @@ def test_gradient_is_that_of_the_value(with_scale):
     assert with_scale or gradient[6] == 0
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(6))
 def test_a_random_motion_is_undone(seed):
     rng = np.random.default_rng(seed)
     mesh, with_scale = (mug, knife)[seed % 2](), seed % 4 > 1
     vertices, faces = np.asarray(mesh.vertices), np.asarray(mesh.faces)
     scale = np.exp(rng.uniform(-0.4, 0.4)) if with_scale else 1.0
     hidden = Similarity(Rotation.random(rng=rng).as_matrix(), rng.normal(size=3) * 0.1, scale)
-    a, b = sample_surface(vertices, faces, 3000, 2 * seed), sample_surface(vertices, faces, 3000, 2 * seed + 1)
+    a, b = sample_surface(vertices, faces, 2000, 2 * seed), sample_surface(vertices, faces, 2000, 2 * seed + 1)
     found = register(hidden.apply(a), b, with_scale, SEARCH)
     restored = found.apply(hidden.apply(vertices))
     assert np.linalg.norm(restored - vertices, axis=-1).max() < 0.004
@@ -65,7 +65,7 @@ def test_a_random_motion_is_undone(seed):
 
 def test_without_scale_a_small_copy_stays_small():
     mesh = mug()
-    a = sample_surface(np.asarray(mesh.vertices), np.asarray(mesh.faces), 1000, 0)
+    a = sample_surface(np.asarray(mesh.vertices), np.asarray(mesh.faces), 500, 0)
     assert register(0.5 * a, a, False, SEARCH).scale == 1.0
     assert register(0.5 * a, a, True, SEARCH).scale == pytest.approx(2.0, abs=1e-3)
 

@@ -1,0 +1,73 @@
+"""The object's shape: a signed distance field that starts as a sphere."""
+
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from hoi.field.hashgrid import GridSpec, sdf_torch
+from hoi.field.kernels import sdf_numba
+
+Kernel = Literal["torch", "numba", "compile"]
+
+
+def sdf_kernel(kernel: Kernel) -> Callable[..., Tensor]:
+    """The implementation by name: the plain reference, its compiled form (needs a C++ compiler), or the numba twin
+    (CPU)."""
+    if kernel == "compile":
+        return torch.compile(sdf_torch, dynamic=True)
+    return sdf_numba if kernel == "numba" else sdf_torch
+
+
+class SdfField(nn.Module):
+    """Signed distance in metres at points of the object frame, with VolSDF's learned density scale β (metres).
+
+    `level_weights` fade levels in from coarse to fine. The MLP's output is scaled so that one unit is 5 cm.
+    """
+
+    def __init__(
+        self, spec: GridSpec, radius_m: float, beta_m: float, hidden: int, kernel: Kernel, generator: torch.Generator
+    ) -> None:
+        super().__init__()
+        self.spec, self.kernel, self._sdf = spec, kernel, sdf_kernel(kernel)
+        width = 2 * len(spec.resolutions)
+
+        def normal(*shape: int, scale: float) -> nn.Parameter:
+            return nn.Parameter(torch.randn(shape, generator=generator) * scale)
+
+        self.table = nn.Parameter((torch.rand(spec.rows, 2, generator=generator) * 2 - 1) * 1e-3)
+        self.w1, self.b1 = normal(hidden, width, scale=(2 / width) ** 0.5), nn.Parameter(torch.zeros(hidden))
+        self.w2, self.b2 = normal(hidden, hidden, scale=(2 / hidden) ** 0.5), nn.Parameter(torch.zeros(hidden))
+        self.w3, self.b3 = normal(hidden, scale=0.05 * hidden**-0.5), nn.Parameter(torch.zeros(1))
+        self.log_beta = nn.Parameter(torch.tensor(float(np.log(beta_m))))
+        self.register_buffer("sphere", torch.tensor([*spec.centre, radius_m]))
+        self.register_buffer("level_weights", torch.ones(len(spec.resolutions)))
+        with torch.no_grad():
+            self.b3 -= self(torch.tensor([spec.centre]))[0] + radius_m
+
+    @property
+    def beta(self) -> Float[Tensor, ""]:
+        """Density scale in metres."""
+        return self.log_beta.exp()
+
+    def forward(self, x: Float[Tensor, "*n 3"]) -> Float[Tensor, "*n"]:
+        """Signed distance in metres, negative inside."""
+        weights = (self.w1, self.b1, self.w2, self.b2, self.w3, self.b3)
+        flat = self._sdf(x.reshape(-1, 3), self.table, weights, self.sphere, self.level_weights, self.spec)
+        return flat.reshape(x.shape[:-1])
+
+    def fade(self, levels: float) -> None:
+        """Use the first `levels` levels, the last of them by its fraction."""
+        index = torch.arange(len(self.level_weights), device=self.level_weights.device)
+        self.level_weights.copy_((levels - index).clamp(0, 1))
+
+    @torch.no_grad()
+    def on_grid(self, low: np.ndarray, high: np.ndarray, shape: tuple[int, int, int]) -> Float[Tensor, "x y z"]:
+        """Signed distances at the vertices of a regular grid from `low` to `high` (metres, ends included)."""
+        axes = [torch.linspace(float(a), float(b), n) for a, b, n in zip(low, high, shape, strict=True)]
+        device = self.table.device
+        slabs = [torch.stack(torch.meshgrid(x[None], *axes[1:], indexing="ij"), -1).to(device) for x in axes[0]]
+        return torch.cat([self(slab) for slab in slabs])

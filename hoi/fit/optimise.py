@@ -1,0 +1,305 @@
+"""The optimisation: object, hand and camera together against the masks."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from hoi.config import FitClip
+from hoi.errors import InputError
+from hoi.field.hashgrid import GridSpec, geometric_resolutions
+from hoi.field.kernels import kernel_threads
+from hoi.field.rasterise import Topology, hand_layer
+from hoi.field.render import Samples, blend, density, look_up, propose, ray_weights, sphere_span
+from hoi.field.sdf import SdfField
+from hoi.fit import losses
+from hoi.fit.hand_view import HandView, contour_points, look
+from hoi.fit.observations import Fit, Observations, Report
+from hoi.fit.pixels import Pixels, Rays, forearm
+from hoi.fit.surface import extract
+from hoi.fit.variables import Posed, Variables
+from hoi.geometry.cameras import project, ray_directions
+from hoi.geometry.rotations import invert_rigid, rotate, transform
+
+SKIN_M = 0.003  # points this deep inside the hand are surely not in the object: skin gives way
+BACKGROUND = 0.7  # background is drawn within this share of the reach around the grasp
+CONTACT_M = 0.02  # a finger farther than this from the object does not hold it
+SURFACE_M = 0.01  # probes this near the surface feel its bending
+UNSEEN_M = 0.005  # width of the object's edge in the term `unseen`
+CONTOUR_POINTS = 64  # a frame
+PAD_POINTS = 12  # of each finger's last segment
+LAST_JOINTS = (3, 6, 9, 12, 15)
+
+
+class RayPoints(NamedTuple):
+    """Samples along rays: positions (object frame), z-depths and lengths in metres; camera directions with z = 1."""
+
+    x: Float[Tensor, "rays samples 3"]
+    depth: Float[Tensor, "rays samples"]
+    length: Float[Tensor, "rays samples"]
+    d_cam: Float[Tensor, "rays 3"]
+
+
+class Coarse(NamedTuple):
+    """The field on a coarse grid, renewed now and then: where rays and probes look."""
+
+    values: Float[Tensor, "x y z"]
+    low: Float[Tensor, "3"]
+    high: Float[Tensor, "3"]
+
+    def near(self, count: int, band_m: float, rng: np.random.Generator) -> Float[Tensor, "count 3"]:
+        """Random points of the cells whose value is within the band (of any cell where none is)."""
+        cells = np.argwhere((self.values.abs() < band_m).cpu().numpy())
+        if len(cells) == 0:
+            cells = np.argwhere(np.ones(self.values.shape, bool))
+        cell = cells[rng.integers(0, len(cells), count)] + rng.random((count, 3)) - 0.5
+        step = (self.high - self.low) / (torch.tensor(self.values.shape, device=self.low.device) - 1)
+        return self.low + torch.from_numpy(cell.astype(np.float32)).to(self.low.device) * step
+
+
+class Optimisation:
+    """One clip's fit: what is known, what is optimised, and one method a part of a step."""
+
+    def __init__(self, observed: Observations, settings: FitClip, seed: int, device: torch.device) -> None:
+        self.settings, self.observed, self.device = settings, observed, device
+        self.rng = np.random.default_rng(seed)
+        self.variables = Variables(observed.hands, device)
+        f, hand = settings.field, self.variables.hand
+        centre = tuple(float(v) for v in self.variables.grasp)
+        resolutions = geometric_resolutions(f.levels, f.coarsest, f.finest)
+        spec = GridSpec(centre, f.half_m, resolutions, 2**f.table_size_log2)
+        generator = torch.Generator().manual_seed(seed)
+        self.field = SdfField(spec, f.radius_m, f.beta_m, f.hidden, f.kernel, generator).to(device)
+        self.mesh = Topology.of(hand.faces.cpu().numpy())
+        self.pad_vertices = self._pads()
+        self.frames = np.flatnonzero(observed.confidence > 0)
+        self.size = observed.object_mask.shape[1:]
+        self.reach = settings.rays.reach_m
+        self._pixels_and_contour()
+        self.optimiser = self._optimiser()
+
+    def _pads(self) -> Tensor:
+        """Vertices of each finger's last segment, evenly picked."""
+        weights = self.variables.hand.skin_weights.cpu()
+        owned = [torch.nonzero(weights[:, j] > 0.6)[:, 0] for j in LAST_JOINTS]
+        return torch.stack([v[torch.linspace(0, len(v) - 1, PAD_POINTS).long()] for v in owned])
+
+    def _pixels_and_contour(self) -> None:
+        """Pools of pixels, the forearm left out of the hand's evidence, and the hand's observed contour."""
+        obj, hand = self.observed.object_mask, self.observed.hand_mask
+        with torch.no_grad():
+            X_hand = torch.cat([self.variables.keypoints(), self.variables.grasp.expand(len(obj), 1, 3)], 1)
+            X_cam, K = transform(self.variables.T_cam_hand(), X_hand), self.variables.K()
+            px, depth = project(K, X_cam).cpu().numpy(), X_cam[:, -1, 2].clamp_min(0.05).cpu().numpy()
+        wrist, knuckle, grasp = px[:, 0], px[:, 9], px[:, -1]
+        hand_px = np.linalg.norm(px[:, 12] - wrist, axis=-1).clip(20)
+        self.hand_px = torch.from_numpy(hand_px).to(self.device)
+        arm = forearm(hand, wrist, knuckle)
+        radius_px = BACKGROUND * self.reach * self.observed.hands["K"][0, 0] / depth
+        trust, near_px = self.observed.confidence, self.settings.rays.near_px
+        self.pixels = Pixels(obj, hand, arm, grasp, radius_px, trust, near_px)
+        points, weights = contour_points(hand, obj, arm, CONTOUR_POINTS, self.rng)
+        self.contour_px = points
+        self.contour = torch.from_numpy(points).to(self.device), torch.from_numpy(weights).to(self.device)
+
+    def _optimiser(self) -> torch.optim.Optimizer:
+        field, v, r = self.field, self.variables, self.settings.rates
+        network = [field.w1, field.b1, field.w2, field.b2, field.w3, field.b3]
+        shape = [(r.table, [field.table]), (r.network, network), (r.beta, [field.log_beta])]
+        motion = [(r.pose, v.pose), (r.betas, v.betas), (r.camera, v.camera), (r.object, v.object), (r.focal, v.focal)]
+        named = shape + [(rate, [parameter]) for rate, parameter in motion]
+        return torch.optim.Adam([{"params": p, "lr": lr, "start": lr} for lr, p in named], eps=1e-15, fused=True)
+
+    def schedule(self, step: int) -> None:
+        """Learning rates and the field's levels for this step."""
+        s = self.settings
+        for group in self.optimiser.param_groups:
+            group["lr"] = group["start"] * s.rates.end ** (step / s.steps)
+        fine = min(step / s.level_steps, 1.0)
+        self.field.fade(s.level_start + (s.field.levels - s.level_start) * fine)
+        self.probe_m = s.field.probe_m * s.field.probe_start ** (1 - fine)
+        for parameter in self.variables.parameters():
+            parameter.requires_grad_(step >= s.warm_steps)
+
+    def refresh(self, step: int) -> None:
+        """Renew the coarse grid and the hand's raster."""
+        low, high = self.variables.grasp - self.reach, self.variables.grasp + self.reach
+        n = self.settings.grid_cells
+        self.coarse = Coarse(self.field.on_grid(low.cpu().numpy(), high.cpu().numpy(), (n, n, n)), low, high)
+        if step == 0 or step >= self.settings.warm_steps:
+            self.view: HandView = look(self.variables, self.mesh, self.size, self.contour_px)
+
+    def draw(self, step: int) -> Rays:
+        """This step's pixels."""
+        r, u = self.settings.rays, step / self.settings.steps
+        frames = np.sort(self.rng.choice(self.frames, min(r.frames, len(self.frames)), replace=False))
+        b, h, o = (1 - u) * np.array(r.share_start) + u * np.array(r.share_end)
+        n = r.share_near
+        shares = {
+            "background": b * (1 - n),
+            "background_near": b * n,
+            "hand": h,
+            "object": o * (1 - n),
+            "object_near": o * n,
+        }
+        self.step_frames = torch.from_numpy(frames).to(self.device)
+        return self.pixels.draw(frames, r.rays, shares, self.rng).to(self.device)
+
+    def samples(self, origin: Tensor, direction: Tensor) -> Samples:
+        """Where along rays (object frame) to look, from the coarse grid."""
+        r = self.settings.rays
+        with torch.no_grad():
+            near, far = sphere_span(origin, direction, self.variables.grasp, self.reach)
+            at = (torch.arange(r.bins, device=self.device) + 0.5) / r.bins
+            z = near[:, None] + at * (far - near)[:, None]
+            x = origin[:, None] + z[..., None] * direction[:, None]
+            sdf = look_up(self.coarse.values, self.coarse.low, self.coarse.high, x)
+            jitter = torch.from_numpy(self.rng.random((len(z), r.samples), np.float32)).to(self.device)
+            return propose(sdf, near, far, 2 * float(self.field.beta) + 0.004, r.samples, jitter)
+
+    def probes(self) -> Float[Tensor, "p 3"]:
+        """Points for the shape's own terms: half near the surface, half anywhere in reach."""
+        count = self.settings.rays.probes // 2
+        near = self.coarse.near(count, 0.012, self.rng)
+        way = self.rng.normal(size=(count, 3))
+        radius = self.reach * BACKGROUND * self.rng.random((count, 1)) ** 0.5
+        free = torch.from_numpy((way / np.linalg.norm(way, axis=1, keepdims=True) * radius).astype(np.float32))
+        return torch.cat([near, self.variables.grasp + free.to(self.device)])
+
+    def skin(self, posed: Posed) -> Float[Tensor, "f q 3"]:
+        """Points just inside the hand, in the object frame."""
+        v = posed.vertices_hand
+        pick = self.rng.integers(0, v.shape[1], (len(v), self.settings.rays.hand_points))
+        pick = torch.from_numpy(pick).to(self.device)
+        slot = torch.arange(len(v), device=self.device)[:, None]
+        inside = v[slot, pick] - SKIN_M * self.view.normals[self.step_frames][slot, pick]
+        return transform(invert_rigid(posed.T_hand_obj), inside)
+
+    def pads(self, posed: Posed) -> Float[Tensor, "f fingers q 3"]:
+        """Skin of the fingers' last segments, in the object frame."""
+        at = posed.vertices_hand[:, self.pad_vertices.flatten()]
+        return transform(invert_rigid(posed.T_hand_obj), at).unflatten(1, tuple(self.pad_vertices.shape))
+
+    def cast(self, rays: Rays, posed: Posed) -> RayPoints:
+        """Sample points along rays, in the object frame."""
+        uv = (rays.pixel.flip(-1) + 0.5)[:, None].float()
+        d_cam = ray_directions(posed.K[rays.slot], uv).squeeze(1)
+        T_obj_cam = invert_rigid(posed.T_cam_obj)[rays.slot]
+        origin, direction = T_obj_cam[:, :3, 3], rotate(T_obj_cam, d_cam[:, None]).squeeze(1)
+        depth, length = self.samples(origin.detach(), direction.detach())
+        x = origin[:, None] + depth[..., None] * direction[:, None]
+        return RayPoints(x, depth, length * direction.norm(dim=-1, keepdim=True), d_cam)
+
+    def distances(self, *points: Tensor) -> list[Tensor]:
+        """The field at several sets of points, in one call."""
+        flat = self.field(torch.cat([x.reshape(-1, 3) for x in points]))
+        split = flat.split([x[..., 0].numel() for x in points])
+        return [sdf.reshape(x.shape[:-1]) for sdf, x in zip(split, points, strict=True)]
+
+    def terms(self, step: int) -> dict[str, Tensor]:
+        """Every term of the objective, unweighted. A learned prior's term would join here, on views of its own."""
+        rays = self.draw(step)
+        posed = self.variables.posed(self.step_frames)
+        points, probes = self.cast(rays, posed), self.probes()
+        taps = probes[:, None] + self.probe_m * torch.cat([torch.eye(3), -torch.eye(3)]).to(self.device)
+        along, at, beside, skin, pads = self.distances(points.x, probes, taps, self.skin(posed), self.pads(posed))
+        return (
+            self.image_terms(rays, posed, points, along)
+            | self.shape_terms(at, beside)
+            | {"penetration": losses.penetration(skin), "contact": losses.contact(pads, CONTACT_M)}
+            | self.motion_terms()
+        )
+
+    def image_terms(self, rays: Rays, posed: Posed, points: RayPoints, sdf: Tensor) -> dict[str, Tensor]:
+        """Agreement of the blended label image with the masks, and of the hand's outline with the one observed."""
+        s = self.settings
+        weights = ray_weights(density(sdf, self.field.beta), points.length)
+        alpha, hand_depth = hand_layer(
+            self.view.raster, self.mesh, rays.frame, rays.slot, rays.pixel, points.d_cam,
+            posed.vertices_cam, posed.vertices_px, s.sigma_px,
+        )  # fmt: skip
+        label = blend(weights, points.depth, alpha, hand_depth, s.order_m)
+        contour_px, contour_weight = (a[self.step_frames] for a in self.contour)
+        slot = torch.arange(len(self.step_frames), device=self.device)[:, None]
+        nearest_px = posed.vertices_px[slot, self.view.nearest[self.step_frames]]
+        hand_px = self.hand_px[self.step_frames]
+        return {
+            "label_object": losses.label_object(
+                weights, points.depth, hand_depth, rays.is_object, rays.is_hand, rays.trust, s.order_m
+            ),
+            "label_hand": losses.label_hand(label, rays.is_hand, rays.is_forearm, rays.trust),
+            "hand_mask": losses.hand_mask(alpha, rays.is_object, rays.is_hand, rays.is_forearm, rays.trust),
+            "hand_contour": losses.hand_contour(contour_px, nearest_px, contour_weight, hand_px),
+        }
+
+    def shape_terms(self, sdf: Tensor, beside: Tensor) -> dict[str, Tensor]:
+        """The shape's own terms, from the probes and the six points beside each (+x, +y, +z, -x, -y, -z)."""
+        gradient = (beside[:, :3] - beside[:, 3:]) / (2 * self.probe_m)
+        laplacian = (beside.sum(-1) - 6 * sdf) / self.probe_m**2
+        near = (sdf.detach().abs() < SURFACE_M).float()
+        return {
+            "eikonal": losses.eikonal(gradient),
+            "curvature": losses.curvature(laplacian, near),
+            "unseen": losses.unseen(sdf[len(sdf) // 2 :], UNSEEN_M),
+        }
+
+    def motion_terms(self) -> dict[str, Tensor]:
+        """Steadiness of the grasp and of the motion, nearness to the tracker, over all frames."""
+        v = self.variables
+        keypoints, T_hand_obj = v.keypoints(), v.T_hand_obj()
+        turn, shift = v.camera[:, :3], v.camera[:, 3:]
+        return {
+            "temporal": losses.temporal(transform(invert_rigid(T_hand_obj), keypoints)),
+            "camera_smooth": losses.camera_smooth(transform(v.T_cam_hand(), keypoints)),
+            "tracker": losses.residual(v.pose, 0.1)
+            + losses.residual(turn, 0.1)
+            + losses.residual(shift, 0.02)
+            + losses.residual(v.betas[None], 3.0),
+            "rigid": losses.residual(v.object, 1.0),
+        }
+
+    def step(self, step: int) -> dict[str, float]:
+        """One update; the terms' values and the objective."""
+        self.schedule(step)
+        if step % self.settings.refresh == 0:
+            self.refresh(step)
+        terms = self.terms(step)
+        objective = sum(getattr(self.settings.weights, name) * value for name, value in terms.items())
+        if not torch.isfinite(objective):
+            bad = [name for name, value in terms.items() if not torch.isfinite(value)] or ["their sum"]
+            hint = "check the intrinsics and hand poses of this clip; lower fit_clip.rates"
+            raise InputError("fit", f"a non-finite loss at step {step}: {', '.join(bad)}", "finite terms", hint)
+        self.optimiser.zero_grad()
+        objective.backward()
+        torch.nn.utils.clip_grad_norm_([p for p in self.variables.parameters() if p.grad is not None], 100.0)
+        self.optimiser.step()
+        with torch.no_grad():
+            self.field.log_beta.clamp_(min=float(np.log(self.settings.field.beta_min_m)))
+        return {name: float(value.detach()) for name, value in terms.items()} | {
+            "objective": float(objective.detach()),
+            "beta_m": float(self.field.beta.detach()),
+        }
+
+
+def fit_sdf(observed: Observations, settings: FitClip, seed: int, progress: Report) -> Fit:
+    """Fit by differentiable rendering, on the CPU unless the kernel is not numba and a GPU is there."""
+    with kernel_threads():
+        return _fit_sdf(observed, settings, seed, progress)
+
+
+def _fit_sdf(observed: Observations, settings: FitClip, seed: int, progress: Report) -> Fit:
+    device = torch.device("cuda" if torch.cuda.is_available() and settings.field.kernel != "numba" else "cpu")
+    optimisation = Optimisation(observed, settings, seed, device)
+    rows = []
+    for step in range(settings.steps):
+        row = optimisation.step(step)
+        if step % settings.log_every == 0 or step == settings.steps - 1:
+            rows.append({"step": step} | row)
+            progress(step + 1, settings.steps, f"loss {row['objective']:.3f}")
+    optimisation.refresh(settings.steps)
+    values, low, high = (a.cpu().numpy() for a in optimisation.coarse)
+    mesh = extract(optimisation.field, values, low, high, settings.mesh_cells)
+    return Fit(mesh, optimisation.variables.result(), pd.DataFrame(rows))

@@ -1,0 +1,52 @@
+"""Visible pixels of hand and held object in every frame, by one of two maskers: `given` and `grasp`."""
+
+import numpy as np
+from jaxtyping import Bool, UInt8
+
+from hoi.config import MaskClip
+from hoi.errors import InputError
+from hoi.observe.grasp import segment
+
+Masks = dict[str, np.ndarray]
+
+
+def mask(
+    frames: UInt8[np.ndarray, "n h w 3"],
+    hands: dict[str, np.ndarray],
+    given: dict[str, Bool[np.ndarray, "_n _h _w"]] | None,
+    settings: MaskClip,
+) -> Masks:
+    """Masks of schema `masks` (hoi.artefacts). `hands` is of schema `hands`; `given` has `object` and `hand`.
+
+    Confidence is that of the masks times that of the hand; 0 where a frame shows no object or its hand was bridged.
+    """
+    if settings.masker == "given":
+        return _check(_given_masks(frames, given))
+    seen_object, seen_hand, decided = segment(frames, hands["keypoints_px"], settings)
+    confidence = decided * np.where(hands["found"], 0.5 + 0.5 * hands["confidence"], 0.0)
+    return _check({"object": seen_object, "hand": seen_hand, "confidence": confidence.astype(np.float32)})
+
+
+def _given_masks(frames: np.ndarray, given: dict[str, np.ndarray] | None) -> Masks:
+    if given is None:
+        raise InputError(
+            "masks/", "no given masks", "masker `given` needs one of each kind a frame", "use masker grasp"
+        )
+    for kind in ("object", "hand"):
+        if given[kind].shape != frames.shape[:3]:
+            expected = f"{frames.shape[:3]}, as the frames"
+            raise InputError(
+                f"masks/{kind}", f"shape {given[kind].shape}", expected, "give one mask of its size a frame"
+            )
+    shown = given["object"].any((1, 2)) & given["hand"].any((1, 2))
+    return {"object": given["object"], "hand": given["hand"], "confidence": shown.astype(np.float32)}
+
+
+def _check(masks: Masks) -> Masks:
+    for kind in ("object", "hand"):
+        if not masks[kind].any():
+            where = f"{kind} masks of the clip"
+            raise InputError(
+                where, "all are empty", f"the {kind} in some frame", "look at the clip and its tracked hand"
+            )
+    return masks

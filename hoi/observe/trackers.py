@@ -1,0 +1,135 @@
+"""The holding hand in every frame, by one of three trackers: `given`, `noisy` (given plus known noise), `mediapipe`."""
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, UInt8
+
+from hoi.config import TrackHand
+from hoi.errors import InputError
+from hoi.geometry.cameras import project
+from hoi.geometry.rotations import axis_angle_to_matrix, matrix_to_axis_angle, transform
+from hoi.hand.fitting import fit_hand
+from hoi.hand.model import Side, load_hand
+from hoi.observe.chains import bridge, follow, vote_right
+from hoi.observe.detector import detector
+
+Hands = dict[str, np.ndarray]
+
+
+def track(
+    frames: UInt8[np.ndarray, "n h w 3"],
+    K: Float[np.ndarray, "3 3"],
+    side: str | None,
+    given: Hands | None,
+    settings: TrackHand,
+    seed: int,
+) -> Hands:
+    """Hands of schema `hands` (hoi.artefacts). `given` is of schema `given_hands`. Side None: found from the pixels."""
+    if not np.isfinite(K).all():
+        raise InputError("intrinsics", f"K = {K.tolist()}", "finite numbers", "correct intrinsics in clip.yaml")
+    if settings.tracker == "mediapipe":
+        return _seen_hands(frames, K, side, settings)
+    if given is None:
+        raise InputError(
+            "hands.npz", "no given hands", f"tracker {settings.tracker} needs them", "use tracker mediapipe"
+        )
+    if side is None:
+        raise InputError("clip.yaml", "no side", "side: right or left, for the given hands", "add the side")
+    if settings.tracker == "noisy":
+        given = add_noise(given, settings, np.random.default_rng(seed))
+    return _given_hands(given, K, _as_side(side))
+
+
+def add_noise(given: Hands, settings: TrackHand, rng: np.random.Generator) -> Hands:
+    """Given hands with a tracker's errors: smooth drift plus jitter in rotation, translation, articulation.
+
+    Standard deviations are `noise_scale` times the settings; translation errs four times as much in depth (z).
+    """
+    n, scale = len(given["pose"]), settings.noise_scale
+    turn, shift, bend = (
+        torch.from_numpy(drift(n, width, settings.noise_period_frames, settings.noise_jitter, rng) * scale).float()
+        for width in (3, 3, 45)
+    )
+    T = torch.from_numpy(given["T_cam_hand"]).float().clone()
+    T[:, :3, :3] = axis_angle_to_matrix(turn * np.deg2rad(settings.noise_rotation_deg)) @ T[:, :3, :3]
+    T[:, :3, 3] += shift * 1e-3 * settings.noise_translation_mm * torch.tensor([1.0, 1.0, 4.0])
+    T[:, 2, 3].clamp_(min=0.05)
+    R = axis_angle_to_matrix(torch.from_numpy(given["pose"]).float().unflatten(1, (15, 3)))
+    R = R @ axis_angle_to_matrix(bend.unflatten(1, (15, 3)) * settings.noise_articulation_rad)
+    return given | {"T_cam_hand": T.numpy(), "pose": matrix_to_axis_angle(R).flatten(1).numpy()}
+
+
+def drift(n: int, width: int, period: float, jitter: float, rng: np.random.Generator) -> Float[np.ndarray, "n width"]:
+    """Noise of unit variance: `jitter` of its standard deviation is white, the rest correlated over `period` frames."""
+    reach = int(np.ceil(2 * period))
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / (0.5 * period)) ** 2)
+    kernel /= np.linalg.norm(kernel)
+    white = rng.standard_normal((n + 2 * reach, width))
+    smooth = np.stack([np.convolve(column, kernel, mode="valid") for column in white.T], 1)
+    return np.sqrt(max(0.0, 1 - jitter**2)) * smooth + jitter * rng.standard_normal((n, width))
+
+
+def _given_hands(given: Hands, K: Float[np.ndarray, "3 3"], side: Side) -> Hands:
+    n = len(given["pose"])
+    return _hands(given["T_cam_hand"], given["pose"], given["betas"], K, side) | {
+        "confidence": np.ones(n, np.float32),
+        "found": np.ones(n, bool),
+    }
+
+
+def _hands(
+    T_cam_hand: Float[np.ndarray, "n 4 4"],
+    pose: Float[np.ndarray, "n 45"],
+    betas: Float[np.ndarray, "10"],
+    K: Float[np.ndarray, "3 3"],
+    side: Side,
+) -> Hands:
+    """The model's part of schema `hands`, its own keypoints projected."""
+    T, hand = torch.as_tensor(T_cam_hand, dtype=torch.float32), load_hand(side)
+    theta, beta = torch.as_tensor(pose, dtype=torch.float32), torch.as_tensor(betas, dtype=torch.float32)
+    with torch.no_grad():
+        keypoints = hand(theta, beta.expand(len(theta), -1)).keypoints
+        pixels = project(torch.as_tensor(K, dtype=torch.float32), transform(T, keypoints))
+    return {
+        "T_cam_hand": np.asarray(T_cam_hand, np.float32),
+        "pose": np.asarray(pose, np.float32),
+        "betas": np.asarray(betas, np.float32),
+        "K": np.asarray(K, np.float32),
+        "keypoints_px": pixels.numpy(),
+        "is_right": np.array(side == "right"),
+    }
+
+
+def _seen_hands(
+    frames: UInt8[np.ndarray, "n h w 3"], K: Float[np.ndarray, "3 3"], side: str | None, settings: TrackHand
+) -> Hands:
+    """Detector, then the hand model fitted to its keypoints over the whole clip."""
+    wanted = None if side is None else _as_side(side) == "right"
+    sightings = follow(frames, wanted, detector(), settings)
+    found: Bool[np.ndarray, n] = np.array([s is not None for s in sightings])
+    if not found.any():
+        expected = "a hand, large enough and not wholly hidden, in some frame"
+        raise InputError(
+            "the clip's frames", f"no hand in any of {len(frames)}", expected, "look at the clip; crop it to the hand"
+        )
+    confidence = np.array([0.0 if s is None else s.presence for s in sightings], np.float32)
+    zeros = np.zeros((21, 5), np.float32)
+    rows = np.stack([zeros if s is None else np.hstack([s.keypoints_px, s.keypoints_rel_m]) for s in sightings])
+    rows = bridge(rows, found)
+    chosen = side or ("right" if vote_right(sightings) > 0.5 else "left")
+    fitted = fit_hand(
+        np.ascontiguousarray(rows[..., :2]),
+        np.ascontiguousarray(rows[..., 2:]),
+        confidence,
+        K,
+        _as_side(chosen),
+        settings.fitting,
+    )
+    hands = _hands(fitted.T_cam_hand, fitted.pose, fitted.betas, K, _as_side(chosen))
+    return hands | {"keypoints_px": rows[..., :2].astype(np.float32), "confidence": confidence, "found": found}
+
+
+def _as_side(side: str) -> Side:
+    if side not in ("right", "left"):
+        raise InputError("side", repr(side), "right or left", "correct side in clips.tsv or clip.yaml")
+    return "right" if side == "right" else "left"

@@ -1,0 +1,106 @@
+"""Bring README.md and docs/results.md up to date with `results/`: no number there is typed by hand.
+
+    snakemake -c2 && python scripts/update_docs.py
+
+Text between `<!-- begin NAME -->` and `<!-- end NAME -->` is replaced by the block of that name.
+"""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import trimesh
+
+from hoi.artefacts import read_json, read_npz
+from hoi.clip import read_clip, read_truth
+from hoi.hand.model import load_hand
+from hoi.present.figures import stacked_bars
+from hoi.present.hands import hand_vertices_cam
+from hoi.present.overlay import Fitted, MovingObject
+from hoi.present.render import TRUTH_RGB
+from hoi.present.stills import gallery_row, sheet, write_png
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "results"
+STAGES = ("prepare_clip", "track_hand", "mask_clip", "fit_clip", "show_clip", "score_clip")
+
+
+def scores() -> pd.DataFrame:
+    """A row a clip and variant."""
+    return pd.DataFrame([read_json(p) for p in sorted(RESULTS.glob("scores/*/*.json"))])
+
+
+def main_table() -> str:
+    """The table as the workflow wrote it."""
+    return (RESULTS / "tables/main.md").read_text().strip()
+
+
+def clips_table() -> str:
+    """F@5, F@10, CD and masks of every clip under every variant of the main table."""
+    table = scores()[["clip", "variant", "f5", "f10", "cd_cm2", "cd_h_cm2", "mpjpe_mm", "mask_iou_object", "silhouette_iou"]]
+    table = table[table["variant"] != "diffhoi"].sort_values(["clip", "variant"])
+    return table.to_markdown(index=False, floatfmt=".3f", missingval="–")
+
+
+def seconds() -> pd.DataFrame:
+    """Seconds and memory of every job, by stage."""
+    rows = []
+    for stage in STAGES:
+        for path in sorted((RESULTS / "benchmarks" / stage).rglob("*.tsv")):
+            job = pd.read_csv(path, sep="\t").iloc[0]
+            variant = path.parent.name if path.parent.name != stage else ""
+            rows.append({"stage": stage, "variant": variant, "clip": path.stem, "s": job["s"], "MB": job["max_rss"]})
+    return pd.DataFrame(rows)
+
+
+def seconds_table() -> str:
+    """Median and greatest seconds, and greatest memory, of each stage."""
+    jobs = seconds().groupby(["stage", "variant"], sort=False)
+    table = pd.DataFrame({"jobs": jobs.size(), "median s": jobs["s"].median(), "max s": jobs["s"].max(), "max MB": jobs["MB"].max()})
+    return table.reset_index().to_markdown(index=False, floatfmt=".0f")
+
+
+def pictures() -> None:
+    """The seconds figure and the gallery of all clips."""
+    jobs = seconds()
+    own = jobs[jobs["variant"].isin(["", "diffhoi"])]
+    parts = {clip: dict(zip(g["stage"], g["s"], strict=True)) for clip, g in own.groupby("clip", sort=False)}
+    write_png(ROOT / "docs/pictures/seconds.png", stacked_bars(parts, "Seconds per stage, tracked input, 2 cores", "s"))
+    for variant in ("diffhoi", "oracle"):
+        clips = [p.parent.name for p in sorted(RESULTS.glob(f"fits/{variant}/*/object.ply"))]
+        rows = [gallery_row(clip, *_shown(variant, clip)) for clip in clips]
+        write_png(ROOT / f"docs/pictures/gallery_{variant}.png", sheet(rows))
+
+
+def _shown(variant: str, clip: str) -> tuple[np.ndarray, Fitted, int, MovingObject | None]:
+    folder = RESULTS / "clips" / clip
+    frames, truth = read_clip(folder).frames(), read_truth(folder)
+    poses = read_npz("poses", RESULTS / f"fits/{variant}/{clip}/poses.npz")
+    hand = load_hand("right" if poses["is_right"] else "left")
+    vertices = hand_vertices_cam(hand, poses["pose"], poses["betas"], poses["T_cam_hand"])
+    mesh = trimesh.load_mesh(RESULTS / f"fits/{variant}/{clip}/object.ply")
+    fitted = Fitted(MovingObject(mesh, poses["T_cam_obj"]), vertices, hand.faces.numpy(), poses["K"])
+    true = None
+    if truth.object_path and truth.poses:
+        true = MovingObject(trimesh.load_mesh(truth.object_path), truth.poses["T_cam_obj"], TRUTH_RGB)
+    return frames, fitted, len(frames) // 2, true
+
+
+def replace(path: Path, blocks: dict[str, Callable[[], str]]) -> None:
+    """Fill the marked blocks of a page."""
+    text = path.read_text()
+    for name, block in blocks.items():
+        pattern = re.compile(rf"(<!-- begin {name} -->\n).*?(<!-- end {name} -->)", re.S)
+        if pattern.search(text):
+            body = block()
+            text = pattern.sub(lambda m, body=body: f"{m[1]}{body}\n{m[2]}", text)
+    path.write_text(text)
+
+
+if __name__ == "__main__":
+    blocks = {"main": main_table, "clips": clips_table, "seconds": seconds_table}
+    pictures()
+    for page in (ROOT / "README.md", ROOT / "docs/results.md"):
+        replace(page, blocks)

@@ -1,0 +1,73 @@
+"""What Snakemake would do, and what it refuses before the first job."""
+
+import tomllib
+
+import pytest
+import yaml
+
+from .conftest import ROOT
+
+
+def test_whole_benchmark_is_planned(checkout):
+    jobs = checkout.planned()
+    assert jobs["prepare_clip"] == 13
+    assert jobs["fit_clip"] == 13 + 12 + 13, "no_prior and hull on all, oracle where truth is given"
+    assert jobs["mask_clip"] == 13 + 12, "hull shares its masks with no_prior"
+    assert jobs["make_table"] == 1
+
+
+def test_demo_is_planned(checkout):
+    jobs = checkout.planned("--configfile", "config/config.yaml", "config/demo.yaml")
+    assert jobs["prepare_clip"] == 7 and jobs["make_table"] == 1
+
+
+def test_slurm_profile_is_planned(checkout):
+    assert (ROOT / "slurm").resolve() == ROOT / "workflow/profiles/slurm"
+    jobs = checkout.planned("--profile", "workflow/profiles/slurm", "results/scores/oracle/mug_0.json")
+    assert jobs == {"prepare_clip": 1, "track_hand": 1, "mask_clip": 1, "fit_clip": 1, "score_clip": 1}
+
+
+def test_a_strangers_clip_is_scored_by_its_name(checkout):
+    (checkout.path / "my.tsv").write_text("clip\tsource\tpath\tcategory\nmine\tfolder\tclips/bottle_cup\tbottle\n")
+    jobs = checkout.planned("results/scores/diffhoi/mine.json", "--config", "clips=my.tsv")
+    assert jobs == {"prepare_clip": 1, "track_hand": 1, "mask_clip": 1, "fit_clip": 1, "score_clip": 1}
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        (("--config", "colour=red"), "colour"),
+        (("--config", "clips=nowhere.tsv"), "nowhere.tsv"),
+        (("results/scores/diffhoi/nobody.json",), "nobody"),
+    ],
+)
+def test_bad_configuration_stops_before_the_first_job(checkout, words, found):
+    text = checkout.run("--dry-run", *words, fails=True)
+    assert found in text
+    assert not (checkout.path / "results").exists()
+
+
+@pytest.mark.parametrize("name", ["../evil", "a b", "x;rm"])
+def test_unsafe_clip_names_stop_before_the_first_job(checkout, name):
+    (checkout.path / "my.tsv").write_text(f"clip\tsource\tpath\n{name}\tvideo\ta.mp4\n")
+    text = checkout.run("--dry-run", "--config", "clips=my.tsv", fails=True)
+    assert "my.tsv, row 2" in text and "letters, digits" in text
+
+
+def test_unknown_key_in_a_section_is_named(checkout):
+    (checkout.path / "config/mine.yaml").write_text("fit_clip: {stepz: 10}\n")
+    text = checkout.run("--dry-run", "--configfile", "config/config.yaml", "config/mine.yaml", fails=True)
+    assert "fit_clip" in text and "stepz" in text
+
+
+def test_missing_video_is_named_before_work_starts(checkout):
+    (checkout.path / "my.tsv").write_text("clip\tsource\tpath\ngone\tvideo\tgone.mp4\n")
+    text = checkout.run("results/scores/no_prior/gone.json", "--config", "clips=my.tsv", fails=True)
+    assert "gone.mp4" in text
+
+
+def test_environment_names_the_pins_of_the_package():
+    pins = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    conda = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    assert next(d["pip"] for d in conda if isinstance(d, dict)) == pins
+    assert all("==" in pin for pin in pins)

@@ -1,0 +1,116 @@
+"""The tiny benchmark, run for real to its table: what is made, what is shared, what reruns and what does not."""
+
+import hashlib
+import json
+import shutil
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+from .conftest import TINY_CONFIG
+
+pytestmark = pytest.mark.slow
+
+
+def digest(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_table_and_pictures_are_there(finished):
+    results = finished.path / "results"
+    table = pd.read_csv(results / "tables/main.csv")
+    assert {"mug", "bowl", "mean"} <= set(table["category"])
+    assert "| mug" in (results / "tables/main.md").read_text()
+    for variant in ("diffhoi", "oracle", "hull"):
+        for clip in ("mug", "bowl"):
+            fit = results / "fits" / variant / clip
+            assert {p.name for p in fit.iterdir()} == {
+                "object.ply", "poses.npz", "history.parquet", "run.json", "scene.glb", "still.png", "overlay.mp4",
+            }  # fmt: skip
+
+
+def test_no_prior_uses_the_fit_of_the_first_variant_with_its_settings(finished):
+    assert not (finished.path / "results/fits/no_prior").exists()
+    assert (finished.path / "results/scores/no_prior/mug.json").exists()
+
+
+def test_nothing_half_written_stays(finished):
+    assert not [p for p in (finished.path / "results").rglob(".*")]
+
+
+def test_scores_say_what_they_are(finished):
+    scores = json.loads((finished.path / "results/scores/oracle/mug.json").read_text())
+    assert (scores["clip"], scores["category"], scores["variant"]) == ("mug", "mug", "oracle")
+    assert scores["mask_iou_object"] == 1.0, "the oracle's masks are the truth"
+    assert scores["mpjpe_mm"] is not None and scores["f5"] is not None
+
+
+def test_run_record_names_settings_and_seed(finished):
+    record = json.loads((finished.path / "results/fits/oracle/mug/run.json").read_text())
+    assert record["seed"] == 0 and record["settings"]["method"] == "sdf" and record["seconds"] > 0
+    assert record["versions"]["torch"]
+
+
+def test_second_run_does_nothing(finished):
+    assert "Nothing to be done" in finished.run("--dry-run", *TINY_CONFIG)
+
+
+def test_one_variants_setting_changed_reruns_that_variant(finished):
+    change = finished.path / "config/change.yaml"
+    change.write_text("variants: {hull: {fit_clip: {method: hull, hull_voxels: 24}}}\n")
+    jobs = finished.planned(*TINY_CONFIG, "config/change.yaml")
+    change.unlink()
+    assert jobs == {"fit_clip": 2, "show_clip": 2, "score_clip": 2, "make_table": 1}
+
+
+def test_a_stages_code_edited_reruns_it_and_what_follows(finished):
+    module = finished.path / "hoi/stages/score_clip.py"
+    before = module.read_text()
+    module.write_text(before + "\n# edited\n")
+    jobs = finished.planned(*TINY_CONFIG)
+    module.write_text(before)
+    assert jobs == {"score_clip": 6, "make_table": 1}
+    assert "Nothing to be done" in finished.run("--dry-run", *TINY_CONFIG)
+
+
+def test_a_clip_added_runs_that_clip_alone(finished):
+    table = finished.path / "config/tiny.tsv"
+    before = table.read_text()
+    table.write_text(before + "cup\tprocedural\tmug\ttrain\t5\n")
+    jobs = finished.planned(*TINY_CONFIG)
+    table.write_text(before)
+    assert jobs["prepare_clip"] == 1 and jobs["fit_clip"] == 3 and jobs["make_table"] == 1
+
+
+def test_a_table_deleted_is_rebuilt_alone(finished):
+    path = finished.path / "results/tables/main.md"
+    before = path.read_text()
+    path.unlink()
+    assert finished.planned(*TINY_CONFIG) == {"make_table": 1}
+    finished.run(*TINY_CONFIG)
+    assert path.read_text() == before
+
+
+def test_same_seed_same_result(finished):
+    fit = finished.path / "results/fits/oracle/mug"
+    before = digest(fit / "object.ply"), digest(fit / "scene.glb")
+    finished.run("results/fits/oracle/mug/object.ply", "--forcerun", "results/fits/oracle/mug/object.ply", *TINY_CONFIG)
+    assert (digest(fit / "object.ply"), digest(fit / "scene.glb")) == before
+    finished.run(*TINY_CONFIG)
+
+
+def test_a_clip_without_a_hand_fails_alone_and_says_so(finished):
+    frames = finished.path / "clips_empty/frames"
+    shutil.copytree(finished.path / "results/clips/mug/frames", frames)
+    for picture in frames.iterdir():
+        blank(picture)
+    (finished.path / "config/empty.tsv").write_text("clip\tsource\tpath\nempty\tfolder\t../clips_empty\n")
+    text = finished.run("results/scores/no_prior/empty.json", *TINY_CONFIG, "--config", "clips=config/empty.tsv", fails=True)
+    assert "no hand" in text and "expected" in text and "next" in text
+    assert not (finished.path / "results/hands/diffhoi/empty.npz").exists()
+
+
+def blank(picture):
+    cv2.imwrite(str(picture), np.full_like(cv2.imread(str(picture)), 128))
