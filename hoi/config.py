@@ -179,6 +179,7 @@ class FitWeights(Section):
     eikonal: NonNegative
     curvature: NonNegative
     unseen: NonNegative
+    guess: NonNegative
     penetration: NonNegative
     contact: NonNegative
 
@@ -190,6 +191,22 @@ class FitHull(Section):
     reach_m: Positive
     outside: Fraction
     seen: Fraction
+
+
+class FitStart(Section):
+    """Where the fit starts: inflated silhouettes, and poses registered to them."""
+
+    rounds: Annotated[int, Field(ge=0)]
+    share: Fraction
+    cells: Count
+    steps: Count
+    rate: Positive
+    tilt_rad: Positive
+    turn_rad: Positive
+    shift_m: Positive
+    depth_m: Positive
+    teach_steps: Annotated[int, Field(ge=0)]
+    teach_rate: Positive
 
 
 class FitClip(Section):
@@ -206,6 +223,7 @@ class FitClip(Section):
     log_every: Count
     sigma_px: Positive
     order_m: Positive
+    start: FitStart
     field: FitField
     rays: FitRays
     rates: FitRates

@@ -19,6 +19,7 @@ from hoi.fit import losses
 from hoi.fit.hand_view import HandView, contour_points, look
 from hoi.fit.observations import Fit, Observations, Report
 from hoi.fit.pixels import Pixels, Rays, forearm
+from hoi.fit.start import first_guess, teach
 from hoi.fit.surface import extract
 from hoi.fit.variables import Posed, Variables
 from hoi.geometry.cameras import project, ray_directions
@@ -78,8 +79,20 @@ class Optimisation:
         self.frames = np.flatnonzero(observed.confidence > 0)
         self.size = observed.object_mask.shape[1:]
         self.reach = settings.rays.reach_m
+        self._start()
         self._pixels_and_contour()
         self.optimiser = self._optimiser()
+
+    def _start(self) -> None:
+        """The first guess of shape and of the object's poses."""
+        v, start = self.variables, self.settings.start
+        with torch.no_grad():
+            T, K, grasp = v.T_cam_hand().cpu(), v.K().cpu(), v.grasp.cpu()
+        guess, T_hand_obj = first_guess(self.observed, T, K, grasp, self.reach, start, self.rng)
+        v.start_T_hand_obj.copy_(T_hand_obj)
+        self.field.fade(self.settings.level_start)
+        teach(self.field, guess, start, self.rng)
+        self.guess = Coarse(guess.values.to(self.device), guess.low.to(self.device), guess.high.to(self.device))
 
     def _pads(self) -> Tensor:
         """Vertices of each finger's last segment, evenly picked."""
@@ -209,6 +222,7 @@ class Optimisation:
         return (
             self.image_terms(rays, posed, points, along)
             | self.shape_terms(at, beside)
+            | {"guess": losses.guess(at, look_up(*self.guess, probes))}
             | {"penetration": losses.penetration(skin), "contact": losses.contact(pads, CONTACT_M)}
             | self.motion_terms()
         )
@@ -249,10 +263,10 @@ class Optimisation:
     def motion_terms(self) -> dict[str, Tensor]:
         """Steadiness of the grasp and of the motion, nearness to the tracker, over all frames."""
         v = self.variables
-        keypoints, T_hand_obj = v.keypoints(), v.T_hand_obj()
+        keypoints = v.keypoints()
         turn, shift = v.camera[:, :3], v.camera[:, 3:]
         return {
-            "temporal": losses.temporal(transform(invert_rigid(T_hand_obj), keypoints)),
+            "temporal": losses.temporal(transform(invert_rigid(v.T_start_obj()), keypoints)),
             "camera_smooth": losses.camera_smooth(transform(v.T_cam_hand(), keypoints)),
             "tracker": losses.residual(v.pose, 0.1)
             + losses.residual(turn, 0.1)

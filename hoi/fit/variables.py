@@ -39,6 +39,7 @@ class Variables(nn.Module):
         n = len(hands["pose"])
         for name in ("T_cam_hand", "pose", "betas", "K"):
             self.register_buffer(f"start_{name}", torch.from_numpy(hands[name]).to(device))
+        self.register_buffer("start_T_hand_obj", torch.eye(4, device=device).repeat(n, 1, 1))
         self.pose = nn.Parameter(torch.zeros(n, 45, device=device))
         self.betas = nn.Parameter(torch.zeros(10, device=device))
         self.camera = nn.Parameter(torch.zeros(n, 6, device=device))
@@ -59,10 +60,14 @@ class Variables(nn.Module):
         arm = R0 @ self.grasp
         return rigid(turn @ R0, t0 + arm - (turn @ arm[..., None]).squeeze(-1) + self.camera[:, 3:])
 
-    def T_hand_obj(self) -> Float[Tensor, "n 4 4"]:
-        """Object frame to hand frame, all frames; turns about the grasp."""
+    def T_start_obj(self) -> Float[Tensor, "n 4 4"]:
+        """Object frame to where the object started, all frames; turns about the grasp."""
         turn = axis_angle_to_matrix(self.object[:, :3])
         return rigid(turn, self.grasp - turn @ self.grasp + self.object[:, 3:])
+
+    def T_hand_obj(self) -> Float[Tensor, "n 4 4"]:
+        """Object frame to hand frame, all frames."""
+        return self.start_T_hand_obj @ self.T_start_obj()
 
     def K(self) -> Float[Tensor, "n 3 3"]:
         """Intrinsics in pixels, all frames; the focal length is scaled by the square of its factor."""

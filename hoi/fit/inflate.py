@@ -1,0 +1,144 @@
+"""A first guess of the shape: every silhouette blown up to a round body, and what most of these bodies share.
+
+A silhouette says nothing of depth; most things that a hand holds are about as deep as they are wide. So each frame's mask is
+inflated about a middle depth: where the local half width of the silhouette is R and the distance to its outline is d, the
+body is (z - z_middle)² + (R - d)² < R² (in the manner of Teddy, Igarashi et al. 1999). The middle depth is that of the grasp
+at first, then that of the body found so far.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torch.nn import functional
+
+from hoi.geometry.cameras import project
+from hoi.geometry.rotations import transform
+
+LONGEST_PX = 160  # silhouettes are inflated at this size: the guess is a smooth one
+WIDTHS = 24  # steps of the local half width
+VIEWS = 24  # frames used, evenly spread
+CARVED = 0.9  # share of the views that may see background at a point of the body: masks and poses err
+MIDDLE_BLUR_PX = 4.0
+
+
+def behind_hand(object_mask: Bool[np.ndarray, "h w"], hand_mask: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
+    """The object's mask with the hand's pixels that its convex hull covers: what the hand most likely hides."""
+    points = np.argwhere(object_mask)[:, ::-1].astype(np.int32)
+    if len(points) < 3:
+        return object_mask
+    hull = cv2.fillConvexPoly(np.zeros(object_mask.shape, np.uint8), cv2.convexHull(points), 1) > 0
+    return object_mask | (hull & hand_mask)
+
+
+def half_width(inside: Bool[np.ndarray, "h w"]) -> tuple[Float[np.ndarray, "h w"], Float[np.ndarray, "h w"]]:
+    """Per pixel, in pixels: signed distance to the outline (positive inside), and the radius of the greatest disc within
+    the silhouette that covers the pixel (outside: that of the nearest pixel inside)."""
+    mask = inside.astype(np.uint8)
+    distance = cv2.distanceTransform(mask, cv2.DIST_L2, 5)
+    radius = np.zeros_like(distance)
+    for r in np.geomspace(1, max(float(distance.max()), 1.0), WIDTHS):
+        beyond = cv2.distanceTransform((distance < r).astype(np.uint8), cv2.DIST_L2, 5)
+        radius[(beyond < r) & inside] = r
+    outside, label = cv2.distanceTransformWithLabels(1 - mask, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    return distance - outside, np.where(inside, radius, _of_label(label, inside, radius))
+
+
+def _of_label(label: np.ndarray, at: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Each pixel's value at the nearest pixel of `at`, which carries its label."""
+    table = np.zeros(label.max() + 1, np.float32)
+    table[label[at]] = values[at]
+    return table[label]
+
+
+@dataclass(frozen=True)
+class Silhouette:
+    """One frame's mask, small: signed distance to the outline, local half width, distance beyond object and hand."""
+
+    frame: int
+    maps_px: Float[Tensor, "3 h w"]  # in pixels of the full frame
+
+
+def silhouettes(
+    object_mask: Bool[np.ndarray, "n h w"], hand_mask: Bool[np.ndarray, "n h w"], trust: Float[np.ndarray, " n"]
+) -> list[Silhouette]:
+    """Silhouettes of some trusted frames, evenly spread over the clip."""
+    h, w = object_mask.shape[1:]
+    scale = min(1.0, LONGEST_PX / max(h, w))
+    size = (round(w * scale), round(h * scale))
+    frames = np.flatnonzero((trust > 0) & object_mask.any((1, 2)))
+    out = []
+    for i in frames[np.linspace(0, len(frames) - 1, min(len(frames), VIEWS)).round().astype(int)]:
+        filled, known = (_shrink(m, size) for m in (behind_hand(object_mask[i], hand_mask[i]), object_mask[i] | hand_mask[i]))
+        if filled.any():
+            free = cv2.distanceTransform((~known).astype(np.uint8), cv2.DIST_L2, 5)
+            maps = np.stack([*half_width(filled), free]).astype(np.float32) / scale
+            out.append(Silhouette(int(i), torch.from_numpy(maps)))
+    return out
+
+
+def _shrink(mask: Bool[np.ndarray, "h w"], size: tuple[int, int]) -> Bool[np.ndarray, "_h _w"]:
+    return cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.5
+
+
+def middle_depth(
+    inside: Bool[Tensor, " p"], cam: Float[Tensor, "p 3"], uv: Float[Tensor, "p 2"], shape: tuple[int, int], otherwise: float
+) -> Float[Tensor, "h w"]:
+    """Mean depth (metres) of a body's points over a small image, smoothed, and filled from the nearest pixel beyond it."""
+    h, w = shape
+    seen = inside & (uv >= 0).all(-1) & (uv[:, 0] < w) & (uv[:, 1] < h)
+    if not seen.any():
+        return torch.full((h, w), otherwise)
+    flat = (uv[seen, 1].long() * w + uv[seen, 0].long()).numpy()
+    count = np.bincount(flat, minlength=w * h).reshape(h, w).astype(np.float32)
+    total = np.bincount(flat, cam[seen, 2].numpy(), w * h).reshape(h, w).astype(np.float32)
+    count, total = (cv2.GaussianBlur(a, (0, 0), MIDDLE_BLUR_PX) for a in (count, total))
+    near = count > 1e-3
+    if not near.any():
+        return torch.full((h, w), otherwise)
+    depth = total / np.maximum(count, 1e-6)
+    _, label = cv2.distanceTransformWithLabels((~near).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    return torch.from_numpy(_of_label(label, near, depth))
+
+
+def inflate(
+    views: list[Silhouette],
+    T_cam_obj: Float[Tensor, "n 4 4"],
+    K: Float[Tensor, "n 3 3"],
+    size: tuple[int, int],
+    middle: Float[Tensor, "3"],
+    points: Float[Tensor, "p 3"],
+    share: float,
+    rounds: int = 2,
+) -> Float[Tensor, " p"]:
+    """About signed distances (metres) of the inflated body at points of the object frame.
+
+    A point is inside where the bodies of a `share` of the views hold it and few views see background there. `middle` is the
+    grasp, in the object frame; `size` is (height, width) of the frames.
+    """
+    guess = None
+    for _ in range(rounds):
+        bodies, free = zip(*(_body(v, T_cam_obj[v.frame], K[v.frame], size, middle, points, guess) for v in views), strict=True)
+        body = torch.quantile(torch.stack(bodies), share, dim=0)
+        carved = torch.quantile(torch.stack(free), CARVED, dim=0)
+        guess = torch.maximum(body, torch.where(carved > 0, carved, body))
+    assert guess is not None
+    return guess
+
+
+def _body(
+    view: Silhouette, T_cam_obj: Tensor, K: Tensor, size: tuple[int, int], middle: Tensor, points: Tensor, guess: Tensor | None
+) -> tuple[Float[Tensor, " p"], Float[Tensor, " p"]]:
+    """One view's inflated body, and how far its points lie beyond object and hand in the picture; metres."""
+    h, w = view.maps_px.shape[1:]
+    z_grasp = float(transform(T_cam_obj, middle[None])[0, 2])
+    cam = transform(T_cam_obj, points)
+    uv = project(K, cam) * (w / size[1])
+    z = torch.full((h, w), z_grasp) if guess is None else middle_depth(guess < 0, cam, uv, (h, w), z_grasp)
+    maps = torch.cat([view.maps_px * z_grasp / K[0, 0], z[None]])
+    at = (2 * uv / torch.tensor([w, h]) - 1)[None, None]
+    d, r, free, z_middle = functional.grid_sample(maps[None], at, padding_mode="border", align_corners=False)[0, :, 0]
+    return torch.sqrt((cam[:, 2] - z_middle) ** 2 + (r - d).clamp_min(0) ** 2) - r, free

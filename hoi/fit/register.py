@@ -1,0 +1,96 @@
+"""Where the object is in each frame, from silhouettes: a tracked hand turns and drifts against what it holds.
+
+Before the fit proper, the inflated body and the object's poses are improved in turns. Turns in the image plane are well seen;
+those out of it, and depth, are hardly told from shape, and stay near the tracker.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torch.nn import functional
+
+from hoi.config import FitStart
+from hoi.geometry.cameras import project
+from hoi.geometry.rotations import axis_angle_to_matrix, rigid
+
+LONGEST_PX = 160
+OUTLINE_POINTS = 48  # a frame
+TOLERANCE_M = 0.005  # gaps are counted in these, and hardly pull beyond four
+NEAR_HAND_PX = 9  # the object's outline beside the hand is the hand's
+
+
+@dataclass(frozen=True)
+class Outlines:
+    """Per frame: distance beyond object and hand over a small image, and points of the object's outline before background."""
+
+    beyond_px: Float[Tensor, "n a b"]
+    points_px: Float[Tensor, "n o 2"]
+    has_points: Bool[Tensor, " n"]
+    size: tuple[int, int]  # height, width of the frames
+
+    @staticmethod
+    def of(object_mask: Bool[np.ndarray, "n h w"], hand_mask: Bool[np.ndarray, "n h w"], rng: np.random.Generator) -> "Outlines":
+        """Outlines of all frames."""
+        n, h, w = object_mask.shape
+        scale = min(1.0, LONGEST_PX / max(h, w))
+        beyond, points = [], np.zeros((n, OUTLINE_POINTS, 2), np.float32)
+        for i, (obj, hand) in enumerate(zip(object_mask, hand_mask, strict=True)):
+            known = cv2.resize((obj | hand).astype(np.uint8), (round(w * scale), round(h * scale)), interpolation=cv2.INTER_AREA)
+            beyond.append(cv2.distanceTransform(1 - known, cv2.DIST_L2, 5) / scale)
+            rim = obj & ~(cv2.erode(obj.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0)
+            at = np.argwhere(rim & ~(cv2.dilate(hand.astype(np.uint8), np.ones((NEAR_HAND_PX,) * 2, np.uint8)) > 0))
+            if len(at):
+                points[i] = at[rng.integers(0, len(at), OUTLINE_POINTS), ::-1] + 0.5
+        has = torch.from_numpy(points.any((1, 2)))
+        return Outlines(torch.from_numpy(np.stack(beyond)).float(), torch.from_numpy(points), has, (h, w))
+
+
+def moved(T_cam_obj: Float[Tensor, "n 4 4"], centre: Float[Tensor, "3"], xi: Float[Tensor, "n 6"]) -> Float[Tensor, "n 4 4"]:
+    """Poses turned (rad, about `centre`, in the camera) and shifted (m) by residuals."""
+    R = axis_angle_to_matrix(xi[:, :3]) @ T_cam_obj[:, :3, :3]
+    arm = T_cam_obj[:, :3, :3] @ centre + T_cam_obj[:, :3, 3]
+    return rigid(R, arm + xi[:, 3:] - R @ centre)
+
+
+def _robust(gap: Tensor) -> Tensor:
+    return gap**2 / (1 + gap**2 / 16)
+
+
+def register(
+    T_cam_obj: Float[Tensor, "n 4 4"],
+    K: Float[Tensor, "n 3 3"],
+    centre: Float[Tensor, "3"],
+    surface: Float[Tensor, "p 3"],
+    outlines: Outlines,
+    trust: Float[Tensor, " n"],
+    start: Float[Tensor, "n 6"],
+    settings: FitStart,
+) -> Float[Tensor, "n 6"]:
+    """Residuals that bring a surface (points, object frame, metres) under its silhouettes, near zero and smooth in time.
+
+    Points must project into object or hand, and every point of the outline must have a projected one near.
+    """
+    xi = start.clone().requires_grad_(True)
+    optimiser = torch.optim.Adam([xi], lr=settings.rate)
+    decay = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.1, settings.steps)
+    unit = (T_cam_obj[:, :3, :3] @ centre + T_cam_obj[:, :3, 3])[:, 2] / K[:, 0, 0] / TOLERANCE_M
+    scale = torch.tensor([settings.tilt_rad] * 2 + [settings.turn_rad] + [settings.shift_m] * 2 + [settings.depth_m])
+    for _ in range(settings.steps):
+        T = moved(T_cam_obj, centre, xi)
+        px = project(K, surface @ T[:, :3, :3].transpose(-1, -2) + T[:, None, :3, 3])
+        at = 2 * px / torch.tensor(outlines.size[::-1]) - 1
+        beyond = functional.grid_sample(outlines.beyond_px[:, None], at[:, None], padding_mode="border", align_corners=False)
+        gap = torch.cdist(outlines.points_px, px).amin(-1)
+        seen = 4 * _robust(beyond[:, 0, 0] * unit[:, None]).mean(1) + outlines.has_points * _robust(gap * unit[:, None]).mean(1)
+        small = (xi / scale).square().sum(-1).mean()
+        smooth = (xi.diff(n=2, dim=0) / scale).square().sum(-1).mean() if len(xi) > 2 else 0.0
+        objective = (seen * trust).sum() / trust.sum() + 0.1 * small + 0.3 * smooth
+        optimiser.zero_grad()
+        objective.backward()
+        optimiser.step()
+        decay.step()
+    return xi.detach()

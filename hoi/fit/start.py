@@ -1,0 +1,81 @@
+"""Where the fit starts: the inflated silhouettes as shape, and the object's poses registered to them."""
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from hoi.config import FitStart
+from hoi.field.render import look_up
+from hoi.field.sdf import SdfField
+from hoi.fit.inflate import inflate, silhouettes
+from hoi.fit.observations import Observations
+from hoi.fit.register import Outlines, moved, register
+from hoi.geometry.rotations import invert_rigid
+
+SURFACE_POINTS = 500
+NEAR_M = 0.02  # half of the field's lessons lie this near to the surface
+
+
+class Guess:
+    """About signed distances on a cube's grid, and the object's poses in the hand."""
+
+    def __init__(self, low: Tensor, high: Tensor, cells: int) -> None:
+        self.low, self.high = low, high
+        axes = [torch.linspace(float(a), float(b), cells) for a, b in zip(low, high, strict=True)]
+        self.points = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)
+        self.values = torch.zeros(self.points.shape[:3])
+
+    def surface(self, count: int, rng: np.random.Generator) -> Float[Tensor, "count 3"]:
+        """Grid points next to the surface; where the body is empty, those nearest to one."""
+        values = self.values.flatten()
+        step = float((self.high - self.low).max()) / (len(self.values) - 1)
+        near = torch.nonzero((values - values.min().clamp_min(0)).abs() < step)[:, 0].numpy()
+        return self.points.reshape(-1, 3)[rng.choice(near, count)]
+
+
+def first_guess(
+    observed: Observations,
+    T_cam_hand: Float[Tensor, "n 4 4"],
+    K: Float[Tensor, "n 3 3"],
+    grasp: Float[Tensor, "3"],
+    reach_m: float,
+    settings: FitStart,
+    rng: np.random.Generator,
+) -> tuple[Guess, Float[Tensor, "n 4 4"]]:
+    """The body and T_hand_obj: first with the object fixed in the hand, then shape and poses in turns."""
+    views = silhouettes(observed.object_mask, observed.hand_mask, observed.confidence)
+    outlines = Outlines.of(observed.object_mask, observed.hand_mask, rng)
+    guess = Guess(grasp - reach_m, grasp + reach_m, settings.cells)
+    trust, T_cam_obj = torch.from_numpy(observed.confidence), T_cam_hand
+    xi = torch.zeros(len(T_cam_hand), 6)
+
+    def body(T: Tensor) -> Tensor:
+        flat = inflate(views, T, K, outlines.size, grasp, guess.points.reshape(-1, 3), settings.share)
+        return flat.reshape(guess.values.shape)
+
+    for _ in range(settings.rounds):
+        guess.values = body(T_cam_obj)
+        surface = guess.surface(SURFACE_POINTS, rng)
+        xi = register(T_cam_hand, K, grasp, surface, outlines, trust, xi, settings)
+        T_cam_obj = moved(T_cam_hand, grasp, xi)
+    guess.values = body(T_cam_obj)
+    return guess, invert_rigid(T_cam_hand) @ T_cam_obj
+
+
+def teach(field: SdfField, guess: Guess, settings: FitStart, rng: np.random.Generator) -> None:
+    """Bring the field to the guess: L1 at points near its surface and anywhere."""
+    optimiser = torch.optim.Adam([p for name, p in field.named_parameters() if name != "log_beta"], lr=settings.teach_rate)
+    device = field.table.device
+    values, low, high = guess.values.to(device), guess.low.to(device), guess.high.to(device)
+    flat = guess.points.reshape(-1, 3)
+    near = np.flatnonzero(guess.values.flatten().abs().numpy() < NEAR_M)
+    step = (guess.high - guess.low) / (settings.cells - 1)
+    for _ in range(settings.teach_steps):
+        some = np.concatenate([rng.choice(near, 3072) if len(near) else [], rng.integers(0, len(flat), 1024)]).astype(int)
+        jitter = torch.from_numpy(rng.random((len(some), 3)).astype(np.float32)) - 0.5
+        x = (flat[some] + jitter * step).to(device)
+        loss = (field(x) - look_up(values, low, high, x)).abs().mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
