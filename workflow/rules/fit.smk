@@ -24,7 +24,7 @@ rule fit_clip:
         "results/benchmarks/fit_clip/{variant}/{clip}.tsv"
     conda:
         "../../environment.yml"
-    threads: 2
+    threads: 1
     params:
         config=settings("fit_clip"),
         seed=study.seed,
