@@ -17,8 +17,8 @@ include: "workflow/rules/report.smk"
 
 
 rule all:
-    default_target: True
     """Every table, and the pictures of every clip in it."""
+    default_target: True
     input:
         tables=expand("results/tables/{table}.md", table=study.tables),
         pictures=pictures_of_all(),

@@ -1,0 +1,1 @@
+"""Hand and object meshes, in metres, from a short everyday video."""

@@ -5,7 +5,6 @@ Files are written to a temporary name beside the target and renamed, so that a f
 """
 
 import json
-import os
 import shutil
 import tempfile
 import zipfile
@@ -116,7 +115,7 @@ def whole(path: Path | str) -> Iterator[Path]:
         yield target
         if target.is_dir() and path.is_dir():
             shutil.rmtree(path)
-        os.replace(target, path)
+        target.replace(path)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 

@@ -10,7 +10,6 @@ import inspect
 import sys
 import typing
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -33,7 +32,13 @@ def parser_of(stage: Callable[..., None]) -> argparse.ArgumentParser:
         many = typing.get_origin(kind) is list
         default = inspect.signature(stage).parameters[name].default
         required = default is inspect.Parameter.empty
-        parser.add_argument(f"--{name}", required=required, default=None if required else default, nargs="*" if many else None, type=_reader(kind))
+        parser.add_argument(
+            f"--{name}",
+            required=required,
+            default=None if required else default,
+            nargs="*" if many else None,
+            type=_reader(kind),
+        )
     return parser
 
 

@@ -1,11 +1,11 @@
 """The clip folder: the one format by which clips come in, and in which `prepare_clip` hands them on (docs/clip_folder.md).
 
-    frames/00000.png ...       RGB, all of one size
-    clip.yaml                  category, side, fps, intrinsics {fx, fy, cx, cy} in pixels
-    source.json                where the frames come from (prepared clips only)
-    masks/{object,hand}/*.png  given masks, 0/255                                 -- read by masker `given`
-    hands.npz                  given hands                                        -- read by trackers `given`, `noisy`
-    gt/                        object.ply, poses.npz, masks/{object,hand}/*.png   -- read by scoring alone
+frames/00000.png ...       RGB, all of one size
+clip.yaml                  category, side, fps, intrinsics {fx, fy, cx, cy} in pixels
+source.json                where the frames come from (prepared clips only)
+masks/{object,hand}/*.png  given masks, 0/255                                 -- read by masker `given`
+hands.npz                  given hands                                        -- read by trackers `given`, `noisy`
+gt/                        object.ply, poses.npz, masks/{object,hand}/*.png   -- read by scoring alone
 """
 
 from collections.abc import Iterable
@@ -63,7 +63,9 @@ class Clip:
     def K(self) -> Float[np.ndarray, "3 3"]:
         """Intrinsics in pixels; a prepared clip always has them."""
         if self.info.intrinsics is None:
-            raise InputError(self.path / "clip.yaml", "no intrinsics", "fx, fy, cx, cy", "run prepare_clip on this folder")
+            raise InputError(
+                self.path / "clip.yaml", "no intrinsics", "fx, fy, cx, cy", "run prepare_clip on this folder"
+            )
         return self.info.intrinsics.matrix()
 
     def given_masks(self) -> dict[str, Bool[np.ndarray, "N H W"]] | None:
@@ -85,7 +87,9 @@ def read_clip(path: Path | str) -> Clip:
     """Open a clip folder; `clip.yaml` is validated here, frames and masks when they are read."""
     path = Path(path)
     if not path.is_dir():
-        raise InputError(path, "no such folder", "a clip folder (docs/clip_folder.md)", "check the path in the clips table")
+        raise InputError(
+            path, "no such folder", "a clip folder (docs/clip_folder.md)", "check the path in the clips table"
+        )
     info_path = path / "clip.yaml"
     if not info_path.exists():
         return Clip(path, ClipInfo())
@@ -184,7 +188,10 @@ def read_frames(folder: Path) -> UInt8[np.ndarray, "N H W 3"]:
         if picture.shape != pictures[0].shape:
             h, w = pictures[0].shape[:2]
             raise InputError(
-                path, f"{picture.shape[1]}x{picture.shape[0]}", f"{w}x{h}, as {files[0].name}", "make all frames one size"
+                path,
+                f"{picture.shape[1]}x{picture.shape[0]}",
+                f"{w}x{h}, as {files[0].name}",
+                "make all frames one size",
             )
     return np.stack([p[..., ::-1] for p in pictures])
 
@@ -198,7 +205,10 @@ def read_masks(folder: Path, size: tuple[int, int] | None = None) -> dict[int, B
         mask = read_picture(path, cv2.IMREAD_GRAYSCALE) > 127
         if size is not None and mask.shape != tuple(size):
             raise InputError(
-                path, f"{mask.shape[1]}x{mask.shape[0]}", f"{size[1]}x{size[0]}, the size of the frames", "resize the mask"
+                path,
+                f"{mask.shape[1]}x{mask.shape[0]}",
+                f"{size[1]}x{size[0]}, the size of the frames",
+                "resize the mask",
             )
         masks[int(path.stem)] = mask
     return masks

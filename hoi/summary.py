@@ -18,7 +18,9 @@ def summary(results: Path = Path("results")) -> None:
     for path in tables:
         console.print(_table(path))
     for fit in sorted((results / "fits").glob("*/*/object.ply")):
-        shown = [name for name in ("still.png", "overlay.mp4", "object.ply", "scene.glb") if (fit.parent / name).exists()]
+        shown = [
+            name for name in ("still.png", "overlay.mp4", "object.ply", "scene.glb") if (fit.parent / name).exists()
+        ]
         console.print(f"{fit.parent}/  {'  '.join(shown)}", highlight=False, soft_wrap=True)
 
 

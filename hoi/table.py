@@ -69,7 +69,9 @@ def read_table(path: Path | str) -> dict[str, ClipRow]:
     for number, record in enumerate(raw, 2):
         row = _parse_row(record, path, number)
         if row.clip in rows:
-            raise InputError(f"{path}, row {number}", f"clip {row.clip!r} twice", "each name once", "rename one of them")
+            raise InputError(
+                f"{path}, row {number}", f"clip {row.clip!r} twice", "each name once", "rename one of them"
+            )
         rows[row.clip] = row
     if not rows:
         raise InputError(path, "no rows", "a header and one row a clip", "add a row; config/README.md shows how")

@@ -6,6 +6,7 @@ Text between `<!-- begin NAME -->` and `<!-- end NAME -->` is replaced by the bl
 """
 
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,7 +21,8 @@ from hoi.present.figures import stacked_bars
 from hoi.present.hands import hand_vertices_cam
 from hoi.present.overlay import Fitted, MovingObject
 from hoi.present.render import TRUTH_RGB
-from hoi.present.stills import gallery_row, sheet, write_png
+from hoi.present.stills import clip_row, sheet, write_png
+from hoi.table import read_table
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
@@ -29,7 +31,9 @@ STAGES = ("prepare_clip", "track_hand", "mask_clip", "fit_clip", "show_clip", "s
 
 def scores() -> pd.DataFrame:
     """A row a clip and variant."""
-    return pd.DataFrame([read_json(p) for p in sorted(RESULTS.glob("scores/*/*.json"))])
+    known = set(read_table(ROOT / "config/clips.tsv"))
+    paths = [p for p in sorted(RESULTS.glob("scores/*/*.json")) if p.stem in known]
+    return pd.DataFrame([read_json(p) for p in paths])
 
 
 def main_table() -> str:
@@ -39,7 +43,9 @@ def main_table() -> str:
 
 def clips_table() -> str:
     """F@5, F@10, CD and masks of every clip under every variant of the main table."""
-    table = scores()[["clip", "variant", "f5", "f10", "cd_cm2", "cd_h_cm2", "mpjpe_mm", "mask_iou_object", "silhouette_iou"]]
+    table = scores()[
+        ["clip", "variant", "f5", "f10", "cd_cm2", "cd_h_cm2", "mpjpe_mm", "mask_iou_object", "silhouette_iou"]
+    ]
     table = table[table["variant"] != "diffhoi"].sort_values(["clip", "variant"])
     return table.to_markdown(index=False, floatfmt=".3f", missingval="–")
 
@@ -52,14 +58,22 @@ def seconds() -> pd.DataFrame:
             job = pd.read_csv(path, sep="\t").iloc[0]
             variant = path.parent.name if path.parent.name != stage else ""
             rows.append({"stage": stage, "variant": variant, "clip": path.stem, "s": job["s"], "MB": job["max_rss"]})
-    return pd.DataFrame(rows)
+    jobs = pd.DataFrame(rows)
+    return jobs[jobs["clip"].isin(set(read_table(ROOT / "config/clips.tsv")))]
 
 
 def seconds_table() -> str:
     """Median and greatest seconds, and greatest memory, of each stage."""
     jobs = seconds().groupby(["stage", "variant"], sort=False)
-    table = pd.DataFrame({"jobs": jobs.size(), "median s": jobs["s"].median(), "max s": jobs["s"].max(), "max MB": jobs["MB"].max()})
+    table = pd.DataFrame(
+        {"jobs": jobs.size(), "median s": jobs["s"].median(), "max s": jobs["s"].max(), "max MB": jobs["MB"].max()}
+    )
     return table.reset_index().to_markdown(index=False, floatfmt=".0f")
+
+
+def clips_of(variant: str) -> list[str]:
+    """The clips of the shipped table that this variant has fitted."""
+    return [c for c in read_table(ROOT / "config/clips.tsv") if (RESULTS / f"fits/{variant}/{c}/object.ply").exists()]
 
 
 def pictures() -> None:
@@ -69,9 +83,13 @@ def pictures() -> None:
     parts = {clip: dict(zip(g["stage"], g["s"], strict=True)) for clip, g in own.groupby("clip", sort=False)}
     write_png(ROOT / "docs/pictures/seconds.png", stacked_bars(parts, "Seconds per stage, tracked input, 2 cores", "s"))
     for variant in ("diffhoi", "oracle"):
-        clips = [p.parent.name for p in sorted(RESULTS.glob(f"fits/{variant}/*/object.ply"))]
-        rows = [gallery_row(clip, *_shown(variant, clip)) for clip in clips]
+        captions = ("input", "overlay", "front", "side", "truth, front", "truth, side")
+        rows = []
+        for clip in clips_of(variant):
+            frames, fitted, i, true = _shown(variant, clip)
+            rows.append((clip, clip_row(frames[i], fitted, i, true), captions if not rows else ()))
         write_png(ROOT / f"docs/pictures/gallery_{variant}.png", sheet(rows))
+    shutil.copy(RESULTS / "fits/diffhoi/bottle_cup/still.png", ROOT / "docs/pictures/bottle_cup.png")
 
 
 def _shown(variant: str, clip: str) -> tuple[np.ndarray, Fitted, int, MovingObject | None]:

@@ -72,7 +72,9 @@ def silhouettes(
     frames = np.flatnonzero((trust > 0) & object_mask.any((1, 2)))
     out = []
     for i in frames[np.linspace(0, len(frames) - 1, min(len(frames), VIEWS)).round().astype(int)]:
-        filled, known = (_shrink(m, size) for m in (behind_hand(object_mask[i], hand_mask[i]), object_mask[i] | hand_mask[i]))
+        filled, known = (
+            _shrink(m, size) for m in (behind_hand(object_mask[i], hand_mask[i]), object_mask[i] | hand_mask[i])
+        )
         if filled.any():
             free = cv2.distanceTransform((~known).astype(np.uint8), cv2.DIST_L2, 5)
             maps = np.stack([*half_width(filled), free]).astype(np.float32) / scale
@@ -85,7 +87,11 @@ def _shrink(mask: Bool[np.ndarray, "h w"], size: tuple[int, int]) -> Bool[np.nda
 
 
 def middle_depth(
-    inside: Bool[Tensor, " p"], cam: Float[Tensor, "p 3"], uv: Float[Tensor, "p 2"], shape: tuple[int, int], otherwise: float
+    inside: Bool[Tensor, " p"],
+    cam: Float[Tensor, "p 3"],
+    uv: Float[Tensor, "p 2"],
+    shape: tuple[int, int],
+    otherwise: float,
 ) -> Float[Tensor, "h w"]:
     """Mean depth (metres) of a body's points over a small image, smoothed, and filled from the nearest pixel beyond it."""
     h, w = shape
@@ -121,7 +127,9 @@ def inflate(
     """
     guess = None
     for _ in range(rounds):
-        bodies, free = zip(*(_body(v, T_cam_obj[v.frame], K[v.frame], size, middle, points, guess) for v in views), strict=True)
+        bodies, free = zip(
+            *(_body(v, T_cam_obj[v.frame], K[v.frame], size, middle, points, guess) for v in views), strict=True
+        )
         body = torch.quantile(torch.stack(bodies), share, dim=0)
         carved = torch.quantile(torch.stack(free), CARVED, dim=0)
         guess = torch.maximum(body, torch.where(carved > 0, carved, body))
@@ -130,7 +138,13 @@ def inflate(
 
 
 def _body(
-    view: Silhouette, T_cam_obj: Tensor, K: Tensor, size: tuple[int, int], middle: Tensor, points: Tensor, guess: Tensor | None
+    view: Silhouette,
+    T_cam_obj: Tensor,
+    K: Tensor,
+    size: tuple[int, int],
+    middle: Tensor,
+    points: Tensor,
+    guess: Tensor | None,
 ) -> tuple[Float[Tensor, " p"], Float[Tensor, " p"]]:
     """One view's inflated body, and how far its points lie beyond object and hand in the picture; metres."""
     h, w = view.maps_px.shape[1:]

@@ -90,7 +90,7 @@ class Optimisation:
             T, K, grasp = v.T_cam_hand().cpu(), v.K().cpu(), v.grasp.cpu()
         guess, T_hand_obj = first_guess(self.observed, T, K, grasp, self.reach, start, self.rng)
         v.start_T_hand_obj.copy_(T_hand_obj)
-        self.field.fade(self.settings.level_start)
+        self.field.fade(float(self.settings.level_start))
         teach(self.field, guess, start, self.rng)
         self.guess = Coarse(guess.values.to(self.device), guess.low.to(self.device), guess.high.to(self.device))
 

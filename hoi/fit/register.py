@@ -33,13 +33,17 @@ class Outlines:
     size: tuple[int, int]  # height, width of the frames
 
     @staticmethod
-    def of(object_mask: Bool[np.ndarray, "n h w"], hand_mask: Bool[np.ndarray, "n h w"], rng: np.random.Generator) -> "Outlines":
+    def of(
+        object_mask: Bool[np.ndarray, "n h w"], hand_mask: Bool[np.ndarray, "n h w"], rng: np.random.Generator
+    ) -> "Outlines":
         """Outlines of all frames."""
         n, h, w = object_mask.shape
         scale = min(1.0, LONGEST_PX / max(h, w))
         beyond, points = [], np.zeros((n, OUTLINE_POINTS, 2), np.float32)
         for i, (obj, hand) in enumerate(zip(object_mask, hand_mask, strict=True)):
-            known = cv2.resize((obj | hand).astype(np.uint8), (round(w * scale), round(h * scale)), interpolation=cv2.INTER_AREA)
+            known = cv2.resize(
+                (obj | hand).astype(np.uint8), (round(w * scale), round(h * scale)), interpolation=cv2.INTER_AREA
+            )
             beyond.append(cv2.distanceTransform(1 - known, cv2.DIST_L2, 5) / scale)
             rim = obj & ~(cv2.erode(obj.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0)
             at = np.argwhere(rim & ~(cv2.dilate(hand.astype(np.uint8), np.ones((NEAR_HAND_PX,) * 2, np.uint8)) > 0))
@@ -49,7 +53,9 @@ class Outlines:
         return Outlines(torch.from_numpy(np.stack(beyond)).float(), torch.from_numpy(points), has, (h, w))
 
 
-def moved(T_cam_obj: Float[Tensor, "n 4 4"], centre: Float[Tensor, "3"], xi: Float[Tensor, "n 6"]) -> Float[Tensor, "n 4 4"]:
+def moved(
+    T_cam_obj: Float[Tensor, "n 4 4"], centre: Float[Tensor, "3"], xi: Float[Tensor, "n 6"]
+) -> Float[Tensor, "n 4 4"]:
     """Poses turned (rad, about `centre`, in the camera) and shifted (m) by residuals."""
     R = axis_angle_to_matrix(xi[:, :3]) @ T_cam_obj[:, :3, :3]
     arm = T_cam_obj[:, :3, :3] @ centre + T_cam_obj[:, :3, 3]
@@ -83,9 +89,13 @@ def register(
         T = moved(T_cam_obj, centre, xi)
         px = project(K, surface @ T[:, :3, :3].transpose(-1, -2) + T[:, None, :3, 3])
         at = 2 * px / torch.tensor(outlines.size[::-1]) - 1
-        beyond = functional.grid_sample(outlines.beyond_px[:, None], at[:, None], padding_mode="border", align_corners=False)
+        beyond = functional.grid_sample(
+            outlines.beyond_px[:, None], at[:, None], padding_mode="border", align_corners=False
+        )
         gap = torch.cdist(outlines.points_px, px).amin(-1)
-        seen = 4 * _robust(beyond[:, 0, 0] * unit[:, None]).mean(1) + outlines.has_points * _robust(gap * unit[:, None]).mean(1)
+        seen = 4 * _robust(beyond[:, 0, 0] * unit[:, None]).mean(1) + outlines.has_points * _robust(
+            gap * unit[:, None]
+        ).mean(1)
         small = (xi / scale).square().sum(-1).mean()
         smooth = (xi.diff(n=2, dim=0) / scale).square().sum(-1).mean() if len(xi) > 2 else 0.0
         objective = (seen * trust).sum() / trust.sum() + 0.1 * small + 0.3 * smooth

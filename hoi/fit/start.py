@@ -65,14 +65,18 @@ def first_guess(
 
 def teach(field: SdfField, guess: Guess, settings: FitStart, rng: np.random.Generator) -> None:
     """Bring the field to the guess: L1 at points near its surface and anywhere."""
-    optimiser = torch.optim.Adam([p for name, p in field.named_parameters() if name != "log_beta"], lr=settings.teach_rate)
+    optimiser = torch.optim.Adam(
+        [p for name, p in field.named_parameters() if name != "log_beta"], lr=settings.teach_rate
+    )
     device = field.table.device
     values, low, high = guess.values.to(device), guess.low.to(device), guess.high.to(device)
     flat = guess.points.reshape(-1, 3)
     near = np.flatnonzero(guess.values.flatten().abs().numpy() < NEAR_M)
     step = (guess.high - guess.low) / (settings.cells - 1)
     for _ in range(settings.teach_steps):
-        some = np.concatenate([rng.choice(near, 3072) if len(near) else [], rng.integers(0, len(flat), 1024)]).astype(int)
+        some = np.concatenate([rng.choice(near, 3072) if len(near) else [], rng.integers(0, len(flat), 1024)]).astype(
+            int
+        )
         jitter = torch.from_numpy(rng.random((len(some), 3)).astype(np.float32)) - 0.5
         x = (flat[some] + jitter * step).to(device)
         loss = (field(x) - look_up(values, low, high, x)).abs().mean()

@@ -107,6 +107,14 @@ def gallery(objects: Mapping[str, MovingObject], frame: int, size: int = 200, on
     return sheet(rows)
 
 
+def clip_row(frame: Tile, fitted: Fitted, i: int, truth: MovingObject | None, size: int = 160) -> list[Tile]:
+    """One clip in a row: input, overlay, the fitted object from the front and the side, then the true one where it is known."""
+    flat = _frame_row(frame, fitted, i, View.around([fitted.bodies(i)], size))[:2]
+    shapes = [fitted.object] + ([truth] if truth is not None else [])
+    close = View.around([[moving.body(i)] for moving in shapes], size)
+    return flat + [_view_tile([moving.body(i)], name, close) for moving in shapes for name in ("front", "side")]
+
+
 def write_png(path: Path | str, picture: Tile) -> None:
     """Write an RGB picture."""
     with whole(path) as scratch:

@@ -24,7 +24,10 @@ class FrameRange:
 
     def __contains__(self, index: int) -> bool:
         first = self.first or 0
-        return first <= index <= (self.last if self.last is not None else index) and (index - first) % (self.stride or 1) == 0
+        return (
+            first <= index <= (self.last if self.last is not None else index)
+            and (index - first) % (self.stride or 1) == 0
+        )
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,9 @@ def read_footage(path: Path, span: FrameRange, longest_side_px: int) -> Footage:
     for index, frame, where in source:
         size = size or frame.shape[:2]
         if frame.shape[:2] != size:
-            raise InputError(where, f"{frame.shape[1]}x{frame.shape[0]}", f"{size[1]}x{size[0]}", "make all frames one size")
+            raise InputError(
+                where, f"{frame.shape[1]}x{frame.shape[0]}", f"{size[1]}x{size[0]}", "make all frames one size"
+            )
         scale = min(1.0, longest_side_px / max(size))
         frames.append(_resize(frame, scale))
         indices.append(index)

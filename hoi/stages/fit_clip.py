@@ -35,5 +35,7 @@ def fit_clip(
     source, p = read_clip(clip), result.poses
     hand = skinned_hand(load_hand("right" if p["is_right"] else "left"), p["pose"], p["betas"], p["T_cam_hand"])
     height, width = observed.object_mask.shape[1:]
-    write_scene_glb(scene, result.mesh, p["T_cam_obj"], hand, p["K"].mean(0), (width, height), float(source.info.fps or 15))
+    write_scene_glb(
+        scene, result.mesh, p["T_cam_obj"], hand, p["K"].mean(0), (width, height), float(source.info.fps or 15)
+    )
     write_json(run, run_record(config, seed, seconds, {"threads": threads}))

@@ -58,7 +58,9 @@ def table(tmp_path, *rows):
 
 
 def test_table_paths_are_relative_to_the_table(tmp_path):
-    rows = read_table(table(tmp_path, "a\tvideo\tsub/a.mp4\tmug\tleft\t3\t9\t2", "b\tprocedural\t\tbowl\t\t\t\t\ttest\t1"))
+    rows = read_table(
+        table(tmp_path, "a\tvideo\tsub/a.mp4\tmug\tleft\t3\t9\t2", "b\tprocedural\t\tbowl\t\t\t\t\ttest\t1")
+    )
     assert rows["a"].path == str(tmp_path / "sub/a.mp4")
     assert (rows["a"].first, rows["a"].last, rows["a"].stride, rows["a"].side) == (3, 9, 2, "left")
     assert rows["b"].seed == 1

@@ -24,6 +24,7 @@ class Checkout:
                 shutil.copytree(source, path / part, ignore=shutil.ignore_patterns("__pycache__"))
             else:
                 shutil.copy2(source, path / part)
+        (path / "profiles").symlink_to("workflow/profiles")
         (path / "clips").symlink_to(ROOT / "clips")
 
     def run(self, *words: str, fails: bool = False) -> str:

@@ -37,7 +37,8 @@ def test_no_prior_uses_the_fit_of_the_first_variant_with_its_settings(finished):
 
 
 def test_nothing_half_written_stays(finished):
-    assert not [p for p in (finished.path / "results").rglob(".*")]
+    left = [p.name for p in (finished.path / "results").rglob(".*") if p.name != ".snakemake_timestamp"]
+    assert left == []
 
 
 def test_scores_say_what_they_are(finished):
@@ -59,7 +60,7 @@ def test_second_run_does_nothing(finished):
 
 def test_one_variants_setting_changed_reruns_that_variant(finished):
     change = finished.path / "config/change.yaml"
-    change.write_text("variants: {hull: {fit_clip: {method: hull, hull_voxels: 24}}}\n")
+    change.write_text("variants: {hull: {fit_clip: {method: hull, hull: {cells: 24}}}}\n")
     jobs = finished.planned(*TINY_CONFIG, "config/change.yaml")
     change.unlink()
     assert jobs == {"fit_clip": 2, "show_clip": 2, "score_clip": 2, "make_table": 1}
@@ -95,9 +96,13 @@ def test_a_table_deleted_is_rebuilt_alone(finished):
 
 def test_same_seed_same_result(finished):
     fit = finished.path / "results/fits/oracle/mug"
-    before = digest(fit / "object.ply"), digest(fit / "scene.glb")
-    finished.run("results/fits/oracle/mug/object.ply", "--forcerun", "results/fits/oracle/mug/object.ply", *TINY_CONFIG)
-    assert (digest(fit / "object.ply"), digest(fit / "scene.glb")) == before
+    made = []
+    for _ in range(2):
+        finished.run(
+            "results/fits/oracle/mug/object.ply", "--forcerun", "results/fits/oracle/mug/object.ply", *TINY_CONFIG
+        )
+        made.append((digest(fit / "object.ply"), digest(fit / "scene.glb")))
+    assert made[0] == made[1]
     finished.run(*TINY_CONFIG)
 
 
@@ -107,7 +112,9 @@ def test_a_clip_without_a_hand_fails_alone_and_says_so(finished):
     for picture in frames.iterdir():
         blank(picture)
     (finished.path / "config/empty.tsv").write_text("clip\tsource\tpath\nempty\tfolder\t../clips_empty\n")
-    text = finished.run("results/scores/no_prior/empty.json", *TINY_CONFIG, "--config", "clips=config/empty.tsv", fails=True)
+    text = finished.run(
+        "results/scores/no_prior/empty.json", *TINY_CONFIG, "--config", "clips=config/empty.tsv", fails=True
+    )
     assert "no hand" in text and "expected" in text and "next" in text
     assert not (finished.path / "results/hands/diffhoi/empty.npz").exists()
 

@@ -57,7 +57,11 @@ def _silent(done: int, total: int, note: str = "") -> None:
 
 
 def test_a_ball_comes_back_as_a_ball():
-    result = fit(_scene(), _settings(), 0, _silent)
+    settings = _settings()
+    from_a_sphere = settings.start.model_copy(update={"rounds": 0, "teach_steps": 0})
+    masks_alone = settings.weights.model_copy(update={"guess": 0.0})
+    settings = settings.model_copy(update={"start": from_a_sphere, "weights": masks_alone})
+    result = fit(_scene(), settings, 0, _silent)
     assert result.mesh.is_watertight
     np.testing.assert_allclose(result.mesh.bounds.mean(0), CENTRE, atol=0.015)
     np.testing.assert_allclose(result.mesh.extents, 2 * RADIUS, atol=0.03)

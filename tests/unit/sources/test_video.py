@@ -11,7 +11,9 @@ from hoi.sources.load import load_folder, load_video
 from hoi.sources.video import FrameRange, read_footage
 from hoi.table import ClipRow
 
-SETTINGS = PrepareClip.model_validate(yaml.safe_load((PACKAGE.parent / "config/config.yaml").read_text())["prepare_clip"])
+SETTINGS = PrepareClip.model_validate(
+    yaml.safe_load((PACKAGE.parent / "config/config.yaml").read_text())["prepare_clip"]
+)
 
 
 def picture(i, size=(48, 64)):
