@@ -112,7 +112,7 @@ def clip_row(frame: Tile, fitted: Fitted, i: int, truth: MovingObject | None, si
     flat = _frame_row(frame, fitted, i, View.around([fitted.bodies(i)], size))[:2]
     shapes = [fitted.object] + ([truth] if truth is not None else [])
     close = View.around([[moving.body(i)] for moving in shapes], size)
-    return flat + [_view_tile([moving.body(i)], name, close) for moving in shapes for name in ("front", "side")]
+    return flat + [view_tile([moving.body(i)], name, close) for moving in shapes for name in ("front", "side")]
 
 
 def write_png(path: Path | str, picture: Tile) -> None:

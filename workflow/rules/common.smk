@@ -14,7 +14,9 @@ own_package = f'export PYTHONPATH="{workflow.basedir}:${{{{PYTHONPATH:-}}}}"; '
 
 shell.executable("bash")
 shell.prefix(
-    "set -euo pipefail; export OMP_WAIT_POLICY=passive; " + own_package + ("" if workflow.deployment_settings.deployment_method else own_python)
+    "set -euo pipefail; export OMP_WAIT_POLICY=passive; "
+    + own_package
+    + ("" if workflow.deployment_settings.deployment_method else own_python)
 )
 
 
