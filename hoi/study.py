@@ -40,6 +40,7 @@ class Study(BaseModel):
 
     @model_validator(mode="after")
     def _variants_hold(self) -> "Study":
+        """Every variant changes known settings; every table names known variants."""
         for name, changes in self.variants.items():
             if not NAME.fullmatch(name):
                 raise ValueError(f"variant {name!r}: letters, digits, _ and - only")

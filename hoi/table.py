@@ -32,6 +32,7 @@ class ClipRow(BaseModel):
     @field_validator("clip")
     @classmethod
     def _safe_name(cls, name: str) -> str:
+        """A name is part of paths."""
         if not NAME.fullmatch(name):
             raise ValueError("a clip's name has letters, digits, _ and - only")
         return name
@@ -39,12 +40,14 @@ class ClipRow(BaseModel):
     @field_validator("category")
     @classmethod
     def _plain_word(cls, word: str | None) -> str | None:
+        """A category is an ordinary word."""
         if word is not None and not re.fullmatch(r"[A-Za-z][A-Za-z0-9 _-]*", word):
             raise ValueError("a category is a word")
         return word
 
     @model_validator(mode="after")
     def _fits_source(self) -> "ClipRow":
+        """What each source needs, and nothing else, is given."""
         if self.source == "procedural":
             if self.category not in CATEGORIES:
                 raise ValueError(f"category of a procedural clip: one of {', '.join(CATEGORIES)}")

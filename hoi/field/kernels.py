@@ -222,6 +222,7 @@ def kernel_threads() -> Iterator[None]:
 class _Sdf(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x, table, w1, b1, w2, b2, w3, b3, sphere, level_weights, box, levels) -> Tensor:
+        """Distances by the compiled kernel; what the gradients need is kept."""
         ctx.save_for_backward(x, table, w1, b1, w2, b2, w3, sphere, level_weights)
         ctx.box, ctx.levels = box, levels
         tensors = (table, level_weights, w1, b1, w2, b2, w3, b3, sphere)
@@ -231,6 +232,7 @@ class _Sdf(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, g_out: Tensor) -> tuple[Tensor | None, ...]:
+        """Gradients of positions, table and network; box and levels have none."""
         x, table, w1, b1, w2, b2, w3, sphere, level_weights = (t.detach().numpy() for t in ctx.saved_tensors)
         g_x, *rest = _backward(
             x, g_out.contiguous().numpy(), ctx.box, ctx.levels, table, level_weights, w1, b1, w2, b2, w3, sphere,

@@ -36,6 +36,7 @@ class SdfField(nn.Module):
         width = 2 * len(spec.resolutions)
 
         def normal(*shape: int, scale: float) -> nn.Parameter:
+            """Normally distributed weights."""
             return nn.Parameter(torch.randn(shape, generator=generator) * scale)
 
         self.table = nn.Parameter((torch.rand(spec.rows, 2, generator=generator) * 2 - 1) * 1e-3)

@@ -15,10 +15,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
 
+from hoi.fit.small import shrink, small_size
 from hoi.geometry.cameras import project
 from hoi.geometry.rotations import transform
 
-LONGEST_PX = 160  # silhouettes are inflated at this size: the guess is a smooth one
 WIDTHS = 24  # steps of the local half width
 VIEWS = 24  # frames used, evenly spread
 CARVED = 0.9  # share of the views that may see background at a point of the body: masks and poses err
@@ -66,24 +66,18 @@ def silhouettes(
     object_mask: Bool[np.ndarray, "n h w"], hand_mask: Bool[np.ndarray, "n h w"], trust: Float[np.ndarray, " n"]
 ) -> list[Silhouette]:
     """Silhouettes of some trusted frames, evenly spread over the clip."""
-    h, w = object_mask.shape[1:]
-    scale = min(1.0, LONGEST_PX / max(h, w))
-    size = (round(w * scale), round(h * scale))
+    size, scale = small_size(*object_mask.shape[1:])
     frames = np.flatnonzero((trust > 0) & object_mask.any((1, 2)))
     out = []
     for i in frames[np.linspace(0, len(frames) - 1, min(len(frames), VIEWS)).round().astype(int)]:
         filled, known = (
-            _shrink(m, size) for m in (behind_hand(object_mask[i], hand_mask[i]), object_mask[i] | hand_mask[i])
+            shrink(m, size) for m in (behind_hand(object_mask[i], hand_mask[i]), object_mask[i] | hand_mask[i])
         )
         if filled.any():
             free = cv2.distanceTransform((~known).astype(np.uint8), cv2.DIST_L2, 5)
             maps = np.stack([*half_width(filled), free]).astype(np.float32) / scale
             out.append(Silhouette(int(i), torch.from_numpy(maps)))
     return out
-
-
-def _shrink(mask: Bool[np.ndarray, "h w"], size: tuple[int, int]) -> Bool[np.ndarray, "_h _w"]:
-    return cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.5
 
 
 def middle_depth(

@@ -119,6 +119,7 @@ class Optimisation:
         self.contour = torch.from_numpy(points).to(self.device), torch.from_numpy(weights).to(self.device)
 
     def _optimiser(self) -> torch.optim.Optimizer:
+        """Adam with a rate of its own for each kind of variable."""
         field, v, r = self.field, self.variables, self.settings.rates
         network = [field.w1, field.b1, field.w2, field.b2, field.w3, field.b3]
         shape = [(r.table, [field.table]), (r.network, network), (r.beta, [field.log_beta])]

@@ -14,10 +14,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from hoi.config import FitStart
+from hoi.fit.small import shrink, small_size
 from hoi.geometry.cameras import project
 from hoi.geometry.rotations import axis_angle_to_matrix, rigid
 
-LONGEST_PX = 160
 OUTLINE_POINTS = 48  # a frame
 TOLERANCE_M = 0.005  # gaps are counted in these, and hardly pull beyond four
 NEAR_HAND_PX = 9  # the object's outline beside the hand is the hand's
@@ -38,13 +38,11 @@ class Outlines:
     ) -> "Outlines":
         """Outlines of all frames."""
         n, h, w = object_mask.shape
-        scale = min(1.0, LONGEST_PX / max(h, w))
+        small, scale = small_size(h, w)
         beyond, points = [], np.zeros((n, OUTLINE_POINTS, 2), np.float32)
         for i, (obj, hand) in enumerate(zip(object_mask, hand_mask, strict=True)):
-            known = cv2.resize(
-                (obj | hand).astype(np.uint8), (round(w * scale), round(h * scale)), interpolation=cv2.INTER_AREA
-            )
-            beyond.append(cv2.distanceTransform(1 - known, cv2.DIST_L2, 5) / scale)
+            unknown = ~shrink(obj | hand, small)
+            beyond.append(cv2.distanceTransform(unknown.astype(np.uint8), cv2.DIST_L2, 5) / scale)
             rim = obj & ~(cv2.erode(obj.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0)
             at = np.argwhere(rim & ~(cv2.dilate(hand.astype(np.uint8), np.ones((NEAR_HAND_PX,) * 2, np.uint8)) > 0))
             if len(at):

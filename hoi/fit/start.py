@@ -51,6 +51,7 @@ def first_guess(
     xi = torch.zeros(len(T_cam_hand), 6)
 
     def body(T: Tensor) -> Tensor:
+        """The inflated silhouettes on the grid, seen from these poses."""
         flat = inflate(views, T, K, outlines.size, grasp, guess.points.reshape(-1, 3), settings.share)
         return flat.reshape(guess.values.shape)
 

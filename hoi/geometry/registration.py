@@ -69,6 +69,7 @@ class _Pair(NamedTuple):
 
     @classmethod
     def of(cls, a: Float[np.ndarray, "n 3"], b: Float[np.ndarray, "m 3"]) -> "_Pair":
+        """Both point sets with their trees."""
         return cls(a, b, cKDTree(a), cKDTree(b))
 
     def nearest(

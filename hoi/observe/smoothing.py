@@ -32,6 +32,7 @@ class Guide:
         self.inverse = ((ixx, ixy, ixz), (ixy, iyy, iyz), (ixz, iyz, izz))
 
     def _box(self, a: Map) -> Map:
+        """Mean over the window."""
         return cv2.blur(a, self.size, borderType=cv2.BORDER_REFLECT)
 
     def coefficients(self, p: Map) -> tuple[list[Map], Map]:

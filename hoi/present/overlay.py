@@ -32,6 +32,7 @@ class MovingObject:
 
     @cached_property
     def _shape(self) -> Shape:
+        """Vertices, faces and colour for the renderer."""
         return Shape(np.asarray(self.mesh.vertices), np.asarray(self.mesh.faces), self.rgb)
 
 

@@ -100,6 +100,7 @@ def scale_for(
     """The scale of turn and tilt at which the camera in world direction `view` sees the wanted range."""
 
     def excess(scale: float) -> float:
+        """How much the range of views at this scale is too wide, radians."""
         return view_range(rotations(script, scale * turn_tilt), view) - wanted_rad
 
     high = 0.25
@@ -167,6 +168,7 @@ def fit_distance(
     height, width = size
 
     def placed(z: float) -> tuple[np.ndarray, float]:
+        """The shift that centres the motion at this distance, and the share of the frame it fills."""
         shift = np.array([0, 0, z])
         for _ in range(4):
             x = points + shift

@@ -188,6 +188,7 @@ def object_surface(thing: ProceduralObject, T_cam_obj: Float[np.ndarray, "4 4"],
     R, t = T_cam_obj[:3, :3], T_cam_obj[:3, 3]
 
     def look(face: np.ndarray, attributes: np.ndarray, normals_cam: np.ndarray) -> Look:
+        """Colour and shine at hits."""
         colour = surface_albedo(thing, face, attributes[:, :3], normals_cam @ R).astype(np.float32)
         rough, metal, specular = surface_shine(thing, face).astype(np.float32).T
         f0 = specular[:, None] * (1 - metal[:, None]) + colour * metal[:, None]

@@ -129,6 +129,7 @@ def _table(x: np.ndarray, z: np.ndarray, rng: np.random.Generator) -> np.ndarray
     texture /= texture.std()
 
     def sample(fx, fz) -> np.ndarray:
+        """The texture at these repeats a metre."""
         mx, mz = (
             np.mod(np.clip(x, -9, 9) * fx, 255).astype(np.float32),
             np.mod(np.clip(z, 0, 9) * fz, 255).astype(np.float32),

@@ -155,6 +155,7 @@ def _crown(rng: np.random.Generator, n: float, h: float) -> Piece:
     cap = lathe(fillet(np.array(polygon), [0, 0.0004, 0.0015, 0.003, 0]), "cap", 168)
 
     def flute(x: np.ndarray) -> np.ndarray:
+        """A crown cap's waves, on its skirt alone."""
         skirt = np.clip((h - x[:, 2]) / 0.003, 0, 1)
         scale = 1 + 0.05 * skirt * np.cos(21 * np.arctan2(x[:, 1], x[:, 0]))
         return np.stack([x[:, 0] * scale, x[:, 1] * scale, x[:, 2]], axis=1)
@@ -172,6 +173,7 @@ def _screw(rng: np.random.Generator, n: float, h: float) -> Piece:
     )
 
     def knurl(x: np.ndarray) -> np.ndarray:
+        """A screw cap's ridges, below its top."""
         scale = 1 + 0.022 * np.cos(40 * np.arctan2(x[:, 1], x[:, 0])) * (x[:, 2] < low + tall - 0.002)
         return np.stack([x[:, 0] * scale, x[:, 1] * scale, x[:, 2]], axis=1)
 

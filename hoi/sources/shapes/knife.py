@@ -104,6 +104,7 @@ def _sizer(knots: tuple, length: float, wide: float, tall: float, drop: float) -
     at, w, t, d = knots
 
     def sizes(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The handle's half width, half height and middle at places along it, metres."""
         s = np.clip(-x / length, 0, 1)
         return wide * interpolated(s, at, w), tall * interpolated(s, at, t), -drop - 0.01 * interpolated(s, at, d)
 
@@ -136,6 +137,7 @@ def _blade_piece(blade: Blade) -> Piece:
 
 def _edge_rule(blade: Blade) -> Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]:
     def rule(centre: np.ndarray, normal: np.ndarray, names: np.ndarray) -> np.ndarray:
+        """The ground bevel beside the blade's edge gets a name of its own."""
         spine, edge = _lines(blade, np.clip(centre[:, 0] / blade.length, 0, 1))
         q = (centre[:, 2] - spine) / (edge - spine)
         return np.where((names == "blade") & (q > BEVEL), "edge", names)
@@ -168,6 +170,7 @@ def _handle(sizes: Sizer, length: float, exponent: float, start: float) -> Piece
 
 def _tang(sizes: Sizer, length: float) -> Piece:
     def strip(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The tang between the handle's scales, a little proud of them."""
         _, tall, centre = sizes(x)
         return np.full_like(x, 0.0011), tall + 0.0002, centre
 

@@ -138,6 +138,7 @@ def _trim(
     """Lamps, grille, bumpers, and what belongs to the style."""
 
     def placed(piece: Piece, at: tuple[float, float, float]) -> Piece:
+        """The piece moved to where the body's form puts a point."""
         spot = _form(np.array([at]), base, wide, tall)[0]
         return piece.moved(tuple(float(c) for c in spot))
 
