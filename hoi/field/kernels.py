@@ -39,7 +39,7 @@ def _cell(value, resolution) -> tuple[int, float]:
     return i, u - _f(i)
 
 
-@compiled()
+@compiled(forceinline=True)
 def _encode_block(x, first, n, box, levels, table, level_weights, e) -> None:
     for level in range(levels.shape[0]):
         resolution, offset, size = levels[level, 0], levels[level, 1], levels[level, 2]
@@ -63,7 +63,7 @@ def _encode_block(x, first, n, box, levels, table, level_weights, e) -> None:
             e[2 * level + 1, p] = b * scale
 
 
-@compiled()
+@compiled(forceinline=True)
 def _layer(w, bias, inputs, z, a) -> None:
     """a = squareplus(z), z = w @ inputs + bias, over a block of points."""
     for o in range(w.shape[0]):
@@ -79,7 +79,7 @@ def _layer(w, bias, inputs, z, a) -> None:
             ao[p] = _f(0.5) * (zo[p] + np.sqrt(zo[p] * zo[p] + _f(0.01)))
 
 
-@compiled()
+@compiled(forceinline=True)
 def _layer_back(w, inputs, z, g_a, g_inputs, g_w, g_bias) -> None:
     """From the gradient of a (overwritten by that of z) to those of inputs, w and bias."""
     g_inputs[:] = _f(0)
@@ -101,7 +101,7 @@ def _layer_back(w, inputs, z, g_a, g_inputs, g_w, g_bias) -> None:
                 gi[p] += wok * go[p]
 
 
-@compiled()
+@compiled(forceinline=True)
 def _encode_block_back(x, first, n, box, levels, table, level_weights, g_e, g_table, g_x) -> None:
     for level in range(levels.shape[0]):
         resolution, offset, size = levels[level, 0], levels[level, 1], levels[level, 2]

@@ -49,12 +49,12 @@ class Raster:
     edge: Int[np.ndarray, "frames h w"]
 
 
-@compiled()
+@compiled(forceinline=True)
 def _area(a, b, c) -> float:
     return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
 
 
-@compiled()
+@compiled(forceinline=True)
 def _raster_faces(px, z, faces, face_map) -> None:
     height, width = face_map.shape
     inverse = np.zeros((height, width), np.float32)
@@ -80,13 +80,13 @@ def _raster_faces(px, z, faces, face_map) -> None:
                         face_map[row, col] = f
 
 
-@compiled()
+@compiled(forceinline=True)
 def _covered(face_map, x, y) -> bool:
     row, col = int(np.floor(y)), int(np.floor(x))
     return 0 <= row < face_map.shape[0] and 0 <= col < face_map.shape[1] and face_map[row, col] >= 0
 
 
-@compiled()
+@compiled(forceinline=True)
 def _outline_edges(px, faces, edges, edge_faces, face_map, edge_map) -> None:
     height, width = face_map.shape
     nearest = np.full((height, width), REACH_PX**2, np.float32)

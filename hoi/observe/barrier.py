@@ -5,12 +5,11 @@ object's edge (Zhang et al., ICCV 2015, the raster-scan approximation). The shar
 whose rim is soft, from an object.
 """
 
-import inspect
-
 import cv2
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
-from numba import njit
+
+from hoi.field.compiled import compiled
 
 
 def barrier_distance(
@@ -34,7 +33,7 @@ def sharpest_edge(
     return np.minimum(_scan(slope, np.zeros_like(slope), seeds, sweeps), 1e4)
 
 
-@lambda function: njit(cache=True)(inspect.unwrap(function))  # past any wrapper that shape checks put on it
+@compiled()
 def _scan(values: np.ndarray, floor: np.ndarray, seeds: np.ndarray, sweeps: int) -> np.ndarray:
     """Least (max of values - min of floor) along a path from a seed, by sweeps to and fro."""
     h, w = values.shape

@@ -1,5 +1,10 @@
 """The numba twin against the plain torch reference, in values and gradients."""
 
+import os
+import subprocess
+import sys
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -66,3 +71,22 @@ def test_on_grid_is_the_field():
     values = field.on_grid(np.full(3, -0.1), np.full(3, 0.1), (3, 4, 5))
     assert values.shape == (3, 4, 5)
     np.testing.assert_allclose(values[2, 0, 4], field(torch.tensor([[0.1, -0.1, 0.1]])).detach()[0], atol=1e-6)
+
+
+GRADIENTS = """
+import hashlib
+import torch
+from tests.unit.field.test_kernels import SPEC, _inputs
+from hoi.field.kernels import sdf_numba
+x, table, weights, sphere, levels = _inputs(1000)
+leaves = [t.requires_grad_(True) for t in (x, table, *weights)]
+sdf_numba(x, table, weights, sphere, levels, SPEC).abs().sum().backward()
+print(hashlib.sha256(b"".join(t.grad.numpy().tobytes() for t in leaves)).hexdigest())
+"""
+
+
+def test_the_same_bits_compiled_now_or_read_from_the_cache(tmp_path):
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path), "NUMBA_NUM_THREADS": "1"}
+    run = partial(subprocess.run, [sys.executable, "-c", GRADIENTS], env=environment, capture_output=True, check=True)
+    cold, warm = run().stdout, run().stdout
+    assert any(tmp_path.rglob("*.nbc")) and len(cold.strip()) == 64 and cold == warm
