@@ -4,6 +4,7 @@ import csv
 from pathlib import Path
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 from hoi.errors import InputError
@@ -16,7 +17,7 @@ def summary(results: Path = Path("results")) -> None:
     if not tables:
         raise InputError(results / "tables", "no tables", "results/tables/main.csv", "run `make demo` or snakemake")
     for path in tables:
-        console.print(_table(path))
+        console.print(_table(path, console))
     for fit in sorted((results / "fits").glob("*/*/object.ply")):
         shown = [
             name for name in ("still.png", "overlay.mp4", "object.ply", "scene.glb") if (fit.parent / name).exists()
@@ -24,16 +25,22 @@ def summary(results: Path = Path("results")) -> None:
         console.print(f"{fit.parent}/  {'  '.join(shown)}", highlight=False, soft_wrap=True)
 
 
-def _table(path: Path) -> Table:
+def _table(path: Path, console: Console) -> Table:
+    """A table of a CSV, its last columns left out where the terminal is too narrow for all."""
     with path.open(newline="") as file:
-        header, *rows = list(csv.reader(file))
-    table = Table(*header, title=str(path))
-    for row in rows:
-        table.add_row(*[_short(cell) for cell in row])
+        rows = [[_short(cell) for cell in row] for row in csv.reader(file)]
+    for count in range(len(rows[0]), 2, -1):
+        note = "" if count == len(rows[0]) else f"{', '.join(rows[0][count:])}: in the file"
+        table = Table(*rows[0][:count], title=str(path), caption=note)
+        for row in rows[1:]:
+            table.add_row(*row[:count])
+        if Measurement.get(console, console.options.update(max_width=10_000), table).maximum <= console.width:
+            break
     return table
 
 
 def _short(cell: str) -> str:
+    """A number in three digits; anything else as it is."""
     try:
         return f"{float(cell):.3g}" if "." in cell else cell
     except ValueError:

@@ -1,0 +1,38 @@
+"""What a newcomer reads at the end of a run."""
+
+import pytest
+
+from hoi.errors import InputError
+from hoi.summary import summary
+
+HEADER = "variant,category,clips,failures,F@5mm,F@10mm,CD_cm2,MPJPE_mm,mask_IoU,silhouette_IoU,seconds"
+ROW = "no_prior,mean,12,0,0.41872,0.667,4.62,18.2,0.843,0.757,57"
+
+
+def _run(folder, monkeypatch, columns: int) -> None:
+    (folder / "tables").mkdir()
+    (folder / "tables" / "main.csv").write_text(f"{HEADER}\n{ROW}\n")
+    (folder / "fits" / "no_prior" / "mug_0").mkdir(parents=True)
+    for name in ("object.ply", "still.png"):
+        (folder / "fits" / "no_prior" / "mug_0" / name).touch()
+    monkeypatch.setenv("COLUMNS", str(columns))
+    summary(folder)
+
+
+def test_the_whole_table_where_it_fits(tmp_path, monkeypatch, capsys):
+    _run(tmp_path, monkeypatch, 200)
+    out = capsys.readouterr().out
+    assert "0.419" in out and "seconds" in out and "in the file" not in out
+    assert f"{tmp_path}/fits/no_prior/mug_0/  still.png  object.ply" in out
+
+
+def test_a_narrow_terminal_names_the_columns_it_leaves_out(tmp_path, monkeypatch, capsys):
+    _run(tmp_path, monkeypatch, 80)
+    out = capsys.readouterr().out
+    assert "0.419" in out and "…" not in out and "seconds: in the" in " ".join(out.split())
+    assert max(len(line) for line in out.splitlines() if "┃" in line) <= 80
+
+
+def test_no_tables_is_an_error_that_says_what_to_run(tmp_path):
+    with pytest.raises(InputError, match="make demo"):
+        summary(tmp_path)
