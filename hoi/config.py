@@ -196,6 +196,7 @@ class FitHull(Section):
 class FitStart(Section):
     """Where the fit starts: inflated silhouettes, and poses registered to them."""
 
+    inflations: Count
     rounds: Annotated[int, Field(ge=0)]
     share: Fraction
     cells: Count

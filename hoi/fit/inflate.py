@@ -112,14 +112,15 @@ def inflate(
     middle: Float[Tensor, "3"],
     points: Float[Tensor, "p 3"],
     share: float,
-    rounds: int = 2,
+    rounds: int,
+    guess: Float[Tensor, " p"] | None = None,
 ) -> Float[Tensor, " p"]:
     """About signed distances (metres) of the inflated body at points of the object frame.
 
     A point is inside where the bodies of a `share` of the views hold it and few views see background there. `middle` is the
-    grasp, in the object frame; `size` is (height, width) of the frames.
+    grasp, in the object frame; `size` is (height, width) of the frames. Every round takes the middle depths from the body before
+    it, the first from `guess`, or from the grasp: an object that lies far from it, as a kettle does, is reached in ten.
     """
-    guess = None
     for _ in range(rounds):
         bodies, free = zip(
             *(_body(v, T_cam_obj[v.frame], K[v.frame], size, middle, points, guess) for v in views), strict=True

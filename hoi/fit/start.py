@@ -14,6 +14,7 @@ from hoi.fit.register import Outlines, moved, register
 from hoi.geometry.rotations import invert_rigid
 
 SURFACE_POINTS = 500
+AGAIN = 2  # rounds of inflating after the poses moved
 NEAR_M = 0.02  # half of the field's lessons lie this near to the surface
 
 
@@ -50,17 +51,20 @@ def first_guess(
     trust, T_cam_obj = torch.from_numpy(observed.confidence), T_cam_hand
     xi = torch.zeros(len(T_cam_hand), 6)
 
-    def body(T: Tensor) -> Tensor:
+    def body(T: Tensor, rounds: int, before: Tensor | None) -> Tensor:
         """The inflated silhouettes on the grid, seen from these poses."""
-        flat = inflate(views, T, K, outlines.size, grasp, guess.points.reshape(-1, 3), settings.share)
-        return flat.reshape(guess.values.shape)
+        flat = None if before is None else before.flatten()
+        points = guess.points.reshape(-1, 3)
+        return inflate(views, T, K, outlines.size, grasp, points, settings.share, rounds, flat).reshape(
+            guess.values.shape
+        )
 
+    guess.values = body(T_cam_obj, settings.inflations, None)
     for _ in range(settings.rounds):
-        guess.values = body(T_cam_obj)
         surface = guess.surface(SURFACE_POINTS, rng)
         xi = register(T_cam_hand, K, grasp, surface, outlines, trust, xi, settings)
         T_cam_obj = moved(T_cam_hand, grasp, xi)
-    guess.values = body(T_cam_obj)
+        guess.values = body(T_cam_obj, AGAIN, guess.values)
     return guess, invert_rigid(T_cam_hand) @ T_cam_obj
 
 

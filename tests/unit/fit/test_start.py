@@ -36,7 +36,7 @@ def test_a_disc_inflates_to_a_ball():
     T[:, 2, 3] = 0.5
     views = silhouettes(mask, np.zeros_like(mask), np.ones(2, np.float32))
     points = torch.tensor([[0.0, 0, 0], [0.06, 0, 0], [0, 0, 0.06], [0.09, 0, 0], [0, 0.09, 0], [0, 0, 0.09]])
-    body = inflate(views, T, K.repeat(2, 1, 1), (60, 80), torch.zeros(3), points, 0.5)
+    body = inflate(views, T, K.repeat(2, 1, 1), (60, 80), torch.zeros(3), points, 0.5, 2)
     np.testing.assert_allclose(body, [-0.06, 0.0, 0.0, 0.03, 0.03, 0.03], atol=0.012)
 
 
