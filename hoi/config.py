@@ -130,6 +130,7 @@ class TrainPrior(Section):
     average_power: Positive
     buffer_shards: Count
     held_out_samples: Count
+    judged_samples: Annotated[int, Field(ge=2)]
     held_out_levels: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
     held_out_every: Count
     log_every: Count

@@ -6,7 +6,7 @@ stages before it, the first of them in the config owns the file and the other us
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
@@ -40,6 +40,7 @@ class Study(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     clips: str
     seed: int
+    prior: Literal["shipped", "trained"]
     prior_data: PriorData
     train_prior: TrainPrior
     prepare_clip: PrepareClip

@@ -64,8 +64,7 @@ class Session:
         self.position = Position(0, 0, tuple(self.paths))
         opened = [read_npz("prior_renders", p) for p in held_out]
         self.few = fixed_samples(opened, index, s.held_out_samples)
-        self.all = fixed_samples(opened, index, sum(len(a["category"]) for a in opened))
-        self.instances = 0
+        self.judged = fixed_samples(opened, index, s.judged_samples)
 
     def _read(self, name: str) -> dict[str, np.ndarray]:
         if name not in self.paths:
@@ -75,7 +74,7 @@ class Session:
 
     def _settings(self) -> str:
         """What a checkpoint must agree in: all but how long and how often."""
-        free = ("steps", "log_every", "checkpoint_minutes", "held_out_every", "held_out_samples", "grid_steps",
+        free = ("steps", "log_every", "checkpoint_minutes", "held_out_every", "held_out_samples", "judged_samples", "grid_steps",
                 "grid_guidance", "buffer_shards")  # fmt: skip
         kept = {k: v for k, v in self.trainer.settings.model_dump(mode="json").items() if k not in free}
         return json.dumps({"seed": self.seed, "train_prior": kept, "spec": self.trainer.average.spec.model_dump_json()})
@@ -146,8 +145,8 @@ class Session:
 
     def draw_grid(self, path: Path) -> None:
         """Samples of the averaged weights for some held-out hands."""
-        rows = np.linspace(0, len(self.all.x) - 1, GRID_ROWS).round().astype(int)
-        chosen = Channels(*(v[rows] for v in (self.all.x, self.all.hand, self.all.category)))
+        rows = np.linspace(0, len(self.judged.x) - 1, GRID_ROWS).round().astype(int)
+        chosen = Channels(*(v[rows] for v in (self.judged.x, self.judged.hand, self.judged.category)))
         s = self.trainer.settings
         picture = sample_grid(self.trainer.average, chosen, s.grid_steps, s.grid_guidance, self.seed)
         with whole(path) as scratch:
@@ -159,7 +158,7 @@ class Session:
         opened = [read_npz("prior_renders", p) for p in shards]
         held_out = {}
         for condition in CONDITIONS:
-            each = held_out_losses(t.average, self.all, s.held_out_levels, condition, self.seed).mean(0)
+            each = held_out_losses(t.average, self.judged, s.held_out_levels, condition, self.seed).mean(0)
             half = 1.96 * float(each.std(ddof=1)) / len(each) ** 0.5
             held_out[condition] = {"mean": float(each.mean()), "low": float(each.mean()) - half,
                                    "high": float(each.mean()) + half}  # fmt: skip
