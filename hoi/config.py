@@ -135,6 +135,7 @@ class TrainPrior(Section):
     held_out_every: Count
     log_every: Count
     checkpoint_minutes: Positive
+    grid_minutes: Positive
     grid_steps: Count
     grid_guidance: Positive
     network: PriorNetwork

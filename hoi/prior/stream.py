@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from hoi.errors import InputError
 from hoi.prior.encode import mirrored, quarter_turned
 from hoi.prior.samples import Channels, channels
 
@@ -43,7 +44,8 @@ class Stream:
                 if count > position.batch:
                     yield replace(position, batch=count), batch()
             if count == 0:
-                raise ValueError(f"{len(position.shards)} shards hold no batch of {self._batch}")
+                raise InputError("train_prior", f"{len(position.shards)} shards without a batch of {self._batch}",
+                                 "more pictures", "more prior_data.shards, or a smaller train_prior.batch")  # fmt: skip
             position = Position(position.epoch + 1, 0, tuple(shards))
 
     def _epoch(self, position: Position) -> Iterator[Callable[[], Channels]]:

@@ -74,8 +74,8 @@ class Session:
 
     def _settings(self) -> str:
         """What a checkpoint must agree in: all but how long and how often."""
-        free = ("steps", "log_every", "checkpoint_minutes", "held_out_every", "held_out_samples", "judged_samples", "grid_steps",
-                "grid_guidance", "buffer_shards")  # fmt: skip
+        free = ("steps", "log_every", "checkpoint_minutes", "held_out_every", "held_out_samples", "judged_samples",
+                "grid_minutes", "grid_steps", "grid_guidance")  # fmt: skip
         kept = {k: v for k, v in self.trainer.settings.model_dump(mode="json").items() if k not in free}
         return json.dumps({"seed": self.seed, "train_prior": kept, "spec": self.trainer.average.spec.model_dump_json()})
 
@@ -113,7 +113,7 @@ class Session:
         """Steps, log rows, held-out losses and checkpoints, to the last step."""
         s, t = self.trainer.settings, self.trainer
         losses: list[float] = []
-        started = saved = time.monotonic()
+        started = saved = drawn = time.monotonic()
         before = self.seconds
         with Progress("train_prior") as progress:
             for following, batch in self.stream.batches(self.position, tuple(self.paths)):
@@ -128,13 +128,15 @@ class Session:
                     losses = []
                 if time.monotonic() - saved > 60 * s.checkpoint_minutes or t.step_count == s.steps:
                     self.save()
-                    self.draw_grid(self.folder / "samples.png")
                     saved = time.monotonic()
+                if time.monotonic() - drawn > 60 * s.grid_minutes:
+                    self.draw_grid(self.folder / "samples.png")
+                    drawn = time.monotonic()
 
     def _row(self, losses: list[float]) -> dict[str, float]:
         """A row of the history: the mean loss since the last, now and then the held-out loss by noise level."""
         t, s = self.trainer, self.trainer.settings
-        row = {"step": t.step_count, "seconds": round(self.seconds, 1), "loss": float(np.mean(losses))}
+        row = {"step": float(t.step_count), "seconds": round(self.seconds, 1), "loss": float(np.mean(losses))}
         if not np.isfinite(row["loss"]):
             raise InputError("train_prior", f"a loss of {row['loss']} at step {t.step_count}", "finite losses",
                              "lower train_prior.rate; the last checkpoint is whole")  # fmt: skip
