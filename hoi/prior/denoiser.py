@@ -1,8 +1,9 @@
 """The prior: a denoiser of object pictures given the hand's picture and the category, and its noise schedule.
 
-Diffusion after Ho et al., "Denoising diffusion probabilistic models" (2020): x_t = sqrt(ᾱ) x + sqrt(1 - ᾱ) ε. The network's
-output is v = sqrt(ᾱ) ε - sqrt(1 - ᾱ) x (Salimans & Ho 2022), from which ε and x follow. ASSUME: v instead of ε itself: where
-x_t is almost all noise, x from ε is an error divided by a small number, and that is where a shape is decided.
+Diffusion after Ho et al., "Denoising diffusion probabilistic models" (2020): x_t = sqrt(ᾱ) x + sqrt(1 - ᾱ) ε. The network
+tells what the best linear guess of x from x_t alone leaves open, in units of what that guess errs (after Karras et al.,
+"Elucidating the design space of diffusion models", 2022, section 5); ε follows from x. ASSUME: this instead of ε itself: the
+network need not copy noise, and where x_t is almost all noise, x is not an error divided by a small number.
 Guidance after Ho & Salimans, "Classifier-free diffusion guidance" (2022).
 """
 
@@ -25,6 +26,8 @@ from hoi.prior.encode import HAND_CHANNELS, OBJECT_CHANNELS
 
 FALLBACK = "object"  # what a category that the prior was not trained on is taken for
 RANGE = (0.5, 1.0, 1.0, 1.0, 3.0)  # |x| of each object channel: mask, normals, and depth of 30 cm off the hand
+MEAN = (-0.30, 0.0, 0.0, 0.12, -0.06)  # of each object channel over training pictures, about
+DEVIATION = (0.39, 0.22, 0.22, 0.28, 0.28)  # and their standard deviations
 WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
 
 
@@ -53,7 +56,6 @@ def noise_schedule(settings: PriorSchedule) -> DDPMScheduler:
         beta_start=settings.beta_start,
         beta_end=settings.beta_end,
         beta_schedule="scaled_linear",
-        prediction_type="v_prediction",
         clip_sample=False,
     )
 
@@ -80,7 +82,8 @@ class Denoiser(nn.Module):
         )
         alpha_bar = noise_schedule(spec.schedule).alphas_cumprod.float()
         self.register_buffer("alpha_bar", alpha_bar, persistent=False)
-        self.register_buffer("range", torch.tensor(RANGE)[:, None, None], persistent=False)
+        for name, value in (("range", RANGE), ("mean", MEAN), ("variance", [d * d for d in DEVIATION])):
+            self.register_buffer(name, torch.tensor(value)[:, None, None], persistent=False)
 
     @property
     def null_category(self) -> int:
@@ -101,11 +104,21 @@ class Denoiser(nn.Module):
         category: Int[Tensor, "b"],
         t: Int[Tensor, "b"],
     ) -> Float[Tensor, "b 5 r r"]:
-        """v; a hand of zeros is an unknown hand."""
+        """What is open of x, about standard normal (`linear_guess` says of what); a hand of zeros is an unknown hand."""
+        signal, sigma = self.signal_and_noise(t)
+        seen = (x_t - signal * self.mean) / (signal**2 * self.variance + sigma**2).sqrt()
         patch = self.spec.network.patch
-        folded = functional.pixel_unshuffle(torch.cat([x_t, hand], 1), patch)
-        out = self.net(folded, t, class_labels=category).sample
+        out = self.net(functional.pixel_unshuffle(torch.cat([seen, hand], 1), patch), t, class_labels=category).sample
         return functional.pixel_shuffle(out, patch).float()
+
+    def linear_guess(
+        self, x_t: Float[Tensor, "b 5 r r"], t: Int[Tensor, "b"]
+    ) -> tuple[Float[Tensor, "b 5 r r"], Float[Tensor, "b 5 1 1"]]:
+        """The best linear guess of x from a pixel of x_t, and its standard error: x is the guess plus `forward` errors."""
+        signal, sigma = self.signal_and_noise(t)
+        spread_sq = signal**2 * self.variance + sigma**2
+        guess = self.mean + signal * self.variance / spread_sq * (x_t - signal * self.mean)
+        return guess, sigma * (self.variance / spread_sq).sqrt()
 
     def signal_and_noise(self, t: Int[Tensor, "*b"]) -> tuple[Float[Tensor, "*b 1 1 1"], Float[Tensor, "*b 1 1 1"]]:
         """sqrt(ᾱ) and sqrt(1 - ᾱ) at noise levels t."""
@@ -120,7 +133,7 @@ class Denoiser(nn.Module):
         return signal * x + sigma * noise
 
     @torch.no_grad()
-    def predict_v(
+    def _guided(
         self,
         x_t: Float[Tensor, "b 5 r r"],
         hand: Float[Tensor, "b 7 r r"] | None,
@@ -128,7 +141,7 @@ class Denoiser(nn.Module):
         t: Int[Tensor, "b"],
         guidance: float = 1.0,
     ) -> Float[Tensor, "b 5 r r"]:
-        """v, `guidance` times as far from that of the null category (1: the category's own); no hand: an unknown one."""
+        """`forward`, `guidance` times as far from that of the null category (1: the category's own); no hand: unknown."""
         if hand is None:
             hand = torch.zeros(len(x_t), len(HAND_CHANNELS), *x_t.shape[2:], device=x_t.device)
         if guidance == 1.0 or bool((category == self.null_category).all()):
@@ -146,9 +159,10 @@ class Denoiser(nn.Module):
         t: Int[Tensor, "b"],
         guidance: float = 1.0,
     ) -> Float[Tensor, "b 5 r r"]:
-        """ε̂ = sqrt(ᾱ) v + sqrt(1 - ᾱ) x_t."""
+        """ε̂ = (x_t - sqrt(ᾱ) x̂) / sqrt(1 - ᾱ), x̂ without bounds."""
+        guess, error = self.linear_guess(x_t, t)
         signal, sigma = self.signal_and_noise(t)
-        return signal * self.predict_v(x_t, hand, category, t, guidance) + sigma * x_t
+        return (x_t - signal * (guess + error * self._guided(x_t, hand, category, t, guidance))) / sigma
 
     def predict_clean(
         self,
@@ -158,9 +172,9 @@ class Denoiser(nn.Module):
         t: Int[Tensor, "b"],
         guidance: float = 1.0,
     ) -> Float[Tensor, "b 5 r r"]:
-        """x̂ = sqrt(ᾱ) x_t - sqrt(1 - ᾱ) v, kept within the channels' ranges."""
-        signal, sigma = self.signal_and_noise(t)
-        clean = signal * x_t - sigma * self.predict_v(x_t, hand, category, t, guidance)
+        """x̂, kept within the channels' ranges."""
+        guess, error = self.linear_guess(x_t, t)
+        clean = guess + error * self._guided(x_t, hand, category, t, guidance)
         return torch.minimum(torch.maximum(clean, -self.range), self.range)
 
     def denoise(

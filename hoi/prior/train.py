@@ -2,7 +2,8 @@
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import torch
@@ -32,6 +33,11 @@ def generator_of(*key: int) -> torch.Generator:
     return torch.Generator().manual_seed(int(np.random.SeedSequence(key).generate_state(1, np.uint32)[0]))
 
 
+def on(tensors: Any, device: torch.device) -> Any:
+    """A dataclass of tensors, on a device."""
+    return type(tensors)(*(getattr(tensors, f.name).to(device) for f in fields(tensors)))
+
+
 def draw(batch: Channels, denoiser: Denoiser, settings: TrainPrior, seed: int, step: int) -> Draws:
     """The draws of a step. Levels are stratified over the batch: uniform on the whole, and evenly spread within it."""
     g, b = generator_of(seed, step), len(batch.x)
@@ -44,16 +50,15 @@ def draw(batch: Channels, denoiser: Denoiser, settings: TrainPrior, seed: int, s
     return Draws(noise, t, category, (hidden >= settings.hand_dropout).float()[:, None, None, None])
 
 
-def v_target(denoiser: Denoiser, x: Tensor, noise: Tensor, t: Tensor) -> Float[Tensor, "b 5 r r"]:
-    """v = sqrt(ᾱ) ε - sqrt(1 - ᾱ) x."""
-    signal, sigma = denoiser.signal_and_noise(t)
-    return signal * noise - sigma * x
-
-
-def level_weight(alpha_bar: Float[Tensor, "*b"], most: float) -> Float[Tensor, "*b"]:
-    """Weight of the squared error of v, = that of ε over ᾱ: min(1 / (1 - ᾱ), most) for the error of x, which is
-    sqrt(1 - ᾱ) that of v. In the manner of min-SNR (Hang et al. 2023)."""
-    return (1 / (1 - alpha_bar)).clamp_max(most) * (1 - alpha_bar)
+def squared_error(denoiser: Denoiser, batch: Channels, drawn: Draws, weight_most: float) -> Float[Tensor, "b"]:
+    """Each sample's squared error of x, weighted by noise level and channel: in units of the linear guess's error, but by no
+    more than `weight_most` (1 / squared channel units). Unbounded, that is the weighting of Karras et al. 2022, and the
+    squared error of ε weighted by 1 / ᾱ plus a constant over the signal-to-noise ratio; bounded in the manner of min-SNR
+    (Hang et al. 2023), so that shapes are not given up for the last bit of noise."""
+    x_t = denoiser.add_noise(batch.x, drawn.noise, drawn.t)
+    guess, error = denoiser.linear_guess(x_t, drawn.t)
+    off = denoiser(x_t, batch.hand * drawn.shown, drawn.category, drawn.t) - (batch.x - guess) / error
+    return ((weight_most * error**2).clamp_max(1.0) * off**2).mean((1, 2, 3))
 
 
 class Trainer:
@@ -74,13 +79,9 @@ class Trainer:
     def step(self, batch: Channels) -> float:
         """One update; the loss."""
         drawn = draw(batch, self.denoiser, self.settings, self.seed, self.step_count)
-        x, hand, noise, t, category, shown = (
-            v.to(self.device) for v in (batch.x, batch.hand, drawn.noise, drawn.t, drawn.category, drawn.shown)
-        )
+        batch, drawn = on(batch, self.device), on(drawn, self.device)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=fast_bfloat16(self.device)):
-            v = self.denoiser(self.denoiser.add_noise(x, noise, t), hand * shown, category, t)
-        weight = level_weight(self.denoiser.alpha_bar[t], self.settings.weight_most)
-        loss = (weight * ((v - v_target(self.denoiser, x, noise, t)) ** 2).mean((1, 2, 3))).mean()
+            loss = squared_error(self.denoiser, batch, drawn, self.settings.weight_most).mean()
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.named.values(), 1.0)

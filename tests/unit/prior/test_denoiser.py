@@ -76,10 +76,10 @@ def test_denoising_with_a_perfect_guess_gives_the_picture(monkeypatch):
     x, noise, t = x.clamp(-0.4, 0.4), torch.randn(x.shape), torch.full((2,), 800)
 
     def perfect(x_t, hand, category, t, guidance):
-        signal, sigma = d.signal_and_noise(t)
-        return (signal * x_t - x) / sigma
+        guess, error = d.linear_guess(x_t, t)
+        return (x - guess) / error
 
-    monkeypatch.setattr(d, "predict_v", perfect)
+    monkeypatch.setattr(d, "_guided", perfect)
     assert torch.allclose(d.denoise(d.add_noise(x, noise, t), hand, t * 0, 800, 5), x, atol=1e-4)
 
 

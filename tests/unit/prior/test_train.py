@@ -6,7 +6,7 @@ import yaml
 from hoi.config import TrainPrior
 from hoi.imports import PACKAGE
 from hoi.prior.samples import Channels
-from hoi.prior.train import Trainer, draw, held_out_losses, level_weight, v_target
+from hoi.prior.train import Draws, Trainer, draw, held_out_losses, squared_error
 
 from .scenes import NETWORK, denoiser, spec
 
@@ -24,19 +24,30 @@ def batch(count=4, seed=0):
     return Channels(x, torch.randn(count, 7, 16, 16, generator=g), torch.arange(count) % 3)
 
 
-def test_v_gives_back_noise_and_picture():
-    d, b, t = denoiser(), batch(2), torch.tensor([100, 800])
-    noise = torch.randn(b.x.shape)
-    v, (signal, sigma) = v_target(d, b.x, noise, t), d.signal_and_noise(t)
-    x_t = d.add_noise(b.x, noise, t)
-    assert torch.allclose(signal * v + sigma * x_t, noise, atol=1e-5)
-    assert torch.allclose(signal * x_t - sigma * v, b.x, atol=1e-5)
+def test_squared_error_by_hand(monkeypatch):
+    """A network that says 0 errs by what the linear guess leaves open, in its units."""
+    d, b = denoiser(), batch(1)
+    x = torch.zeros_like(b.x) + d.mean + 0.2
+    drawn = Draws(torch.zeros_like(x), torch.tensor([400]), torch.tensor([0]), torch.ones(1, 1, 1, 1))
+    monkeypatch.setattr(d, "forward", lambda x_t, hand, category, t: torch.zeros_like(x_t))
+    a, v = float(d.alpha_bar[400]), np.array([0.39, 0.22, 0.22, 0.28, 0.28]) ** 2
+    spread_sq = a * v + 1 - a
+    off = 0.2 * (1 - a * v / spread_sq)  # x less its linear guess from x_t = a^(1/2) x
+    error_sq = (1 - a) * v / spread_sq
+    sample = Channels(x, b.hand, b.category)
+    assert float(squared_error(d, sample, drawn, 1e9)) == pytest.approx(float((off**2 / error_sq).mean()), rel=1e-4)
+    assert float(squared_error(d, sample, drawn, 1e-3)) == pytest.approx(1e-3 * float((off**2).mean()), rel=1e-4)
 
 
-def test_level_weights_by_hand():
-    # ᾱ 0.9: 1 / (1 - ᾱ) = 10, capped at 5, times 0.1; ᾱ 0.5: 2 times 0.5; ᾱ 0: 1
-    weight = level_weight(torch.tensor([0.9, 0.5, 0.0]), 5.0)
-    assert torch.allclose(weight, torch.tensor([0.5, 1.0, 1.0]))
+def test_a_linear_guess_is_the_best_one():
+    """Over pixels of the assumed mean and deviation, its error is the one it tells, and does not depend on x_t."""
+    d, t, g = denoiser(), torch.full((4,), 500), torch.Generator().manual_seed(0)
+    x = d.mean + d.variance.sqrt() * torch.randn(4, 5, 200, 200, generator=g)
+    x_t = d.add_noise(x, torch.randn(x.shape, generator=g), t)
+    guess, error = d.linear_guess(x_t, t)
+    open_part = (x - guess) / error
+    assert torch.allclose(open_part.std((0, 2, 3)), torch.ones(5), atol=0.02)
+    assert float((open_part * (x_t - x_t.mean())).mean((0, 2, 3)).abs().max()) < 0.02
 
 
 def test_draws_depend_on_seed_and_step_alone_and_cover_all_levels():
