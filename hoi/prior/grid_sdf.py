@@ -14,6 +14,11 @@ from hoi.field.render import look_up
 from hoi.geometry.raycast import build_scene
 
 COARSE = 4  # every fourth vertex is measured exactly, and of the others those near the surface
+NUDGE = (
+    0.137,
+    0.271,
+    0.419,
+)  # of a voxel: made meshes have edges in planes of symmetry, where a ray may miss both faces
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,7 @@ def grid_sdf(
                          "a watertight mesh in metres", "repair the mesh")  # fmt: skip
     low, high = vertices.min(0) - margin_m, vertices.max(0) + margin_m
     voxel = max(voxel_m, float(np.prod(high - low) / max_cells) ** (1 / 3))
+    low = low - voxel * np.array(NUDGE)
     count = np.ceil((high - low) / voxel).astype(int) + 1
     high = low + voxel * (count - 1)
     mesh = _Mesh(build_scene(vertices, faces), low.astype(np.float32), np.float32(voxel))
