@@ -34,8 +34,9 @@ format: $(READY) ## mend formatting
 	ruff format .
 	snakefmt Snakefile workflow/rules
 
-benchmark: $(READY) ## speed of the field's kernels on this machine
+benchmark: $(READY) ## speed of the field's kernels and of the prior's network on this machine
 	python benchmarks/field.py
+	python benchmarks/prior.py
 
 install: $(READY) ## .venv with everything pinned
 

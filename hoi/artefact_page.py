@@ -17,6 +17,18 @@ class FileKind:
 
 
 FILES = (
+    FileKind("prior/data/{shard}.npz", "pictures of held objects in novel views", "prior_data", "train_prior",
+             "prior_renders"),
+    FileKind("prior/weights/", "the denoiser: model.safetensors, config.json (network, schedule, views, renderer), "
+             "README.md (model card)", "train_prior", "fit_clip, where the config says `prior: trained`"),
+    FileKind("prior/history.parquet", "a row every few steps: step, seconds, loss, now and then the held-out error of ε "
+             "by noise level", "train_prior", "people"),
+    FileKind("prior/samples.png", "a row a held-out hand: hand, true normals, two samples' normals, depth of the first, "
+             "true depth, a sample without the hand", "train_prior", "people"),
+    FileKind("prior/run.json", "commit, settings, seed, device, hours, held-out errors by condition", "train_prior",
+             "people"),
+    FileKind("prior/checkpoint/", "state of the training, replaced every few minutes, and the weights of that moment",
+             "train_prior", "train_prior, when it was killed"),
     FileKind("clips/{clip}/", "clip folder as in docs/clip_folder.md, with source.json (path, sha256, frame indices, "
              "scale, where the truth lies)", "prepare_clip", "all later stages; `gt/` by score_clip alone"),
     FileKind("clips/{clip}/hands.npz", "given hands", "prepare_clip", "track_hand (`given`, `noisy`)", "given_hands"),

@@ -65,6 +65,18 @@ SCHEMAS: dict[str, dict[str, Array]] = {
     "true_depth": {
         "depth_mm": Array("uint16", "N H W", "z-depth of hand, forearm and object in millimetres, 0 = background"),
     },
+    "prior_renders": {
+        "object_mask": Array("uint8", "S R R", "amodal, 255 = 1"),
+        "object_normal": Array("int8", "S R R 3", "unit normal times mask in the camera, 127 = 1"),
+        "object_depth": Array("uint16", "S R R", "z in tenths of a millimetre, 0 off the object"),
+        "hand_mask": Array("uint8", "S R R", "amodal, 0 or 255"),
+        "hand_normal": Array("int8", "S R R 3", "unit normal in the camera, 127 = 1"),
+        "hand_depth": Array("uint16", "S R R", "z in tenths of a millimetre, 0 off the hand"),
+        "hand_uv": Array("uint8", "S R R 2", "place on the hand's skin, 255 = 1"),
+        "hand_mean_depth": Array("float32", "S", "mean z of the hand's vertices, metres"),
+        "category": Array("str", "S", "of the object"),
+        "instance": Array("int32", "S", "seed of the procedural training instance, -1: of a clip"),
+    },
     "true_poses": {
         "T_cam_obj": Array("float32", "N 4 4", "object frame to camera, metres"),
         "joints_cam": Array("float32", "N 21 3", "keypoints in OpenPose order, in the camera, metres"),

@@ -19,7 +19,19 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class ProceduralSettings(Section):
+class GraspSettings(Section):
+    """How a hand is brought onto an object, and what counts as holding it."""
+
+    contact_m: Positive
+    penetration_m: Positive
+    grid_voxel_m: Positive
+    grasp_hints: Count
+    grasp_starts: Count
+    grasp_steps: Count
+    grasp_refined: Count
+
+
+class ProceduralSettings(GraspSettings):
     """Clips made by us: size, grasp search, motion, camera, rendering."""
 
     frames: Count
@@ -33,16 +45,101 @@ class ProceduralSettings(Section):
     near_m: Positive
     far_m: Positive
     views_considered: Count
-    contact_m: Positive
-    penetration_m: Positive
-    grid_voxel_m: Positive
-    grasp_hints: Count
-    grasp_starts: Count
-    grasp_steps: Count
-    grasp_refined: Count
     supersampling: Count
     shadow_rays: Count
     ambient_rays: Count
+
+
+class PriorViews(Section):
+    """Novel views of hand and object, for training and distillation alike."""
+
+    resolution: Annotated[int, Field(ge=8)]
+    distance_m: Positive
+    distance_jitter_m: NonNegative
+    margin: tuple[Annotated[float, Field(ge=1)], Annotated[float, Field(ge=1)]]
+    shift: Annotated[float, Field(ge=0, lt=0.5)]
+
+
+class PriorRender(Section):
+    """How the object of a novel view is rendered."""
+
+    beta_m: Positive
+    bins: Count
+    samples: Count
+    probe_m: Positive
+
+
+class PriorNetwork(Section):
+    """The denoiser's UNet."""
+
+    patch: Count
+    channels: Annotated[tuple[Count, ...], Field(min_length=2)]
+    layers: Count
+    attention_levels: Annotated[int, Field(ge=0)]
+    head_channels: Count
+    groups: Count
+
+
+class PriorSchedule(Section):
+    """The noise: scaled-linear β."""
+
+    steps: Count
+    beta_start: Annotated[float, Field(gt=0, lt=1)]
+    beta_end: Annotated[float, Field(gt=0, lt=1)]
+
+
+class PriorHandJitter(Section):
+    """Errors of a tracked hand, put into the training pictures; standard deviations."""
+
+    rotation_deg: NonNegative
+    translation_m: NonNegative
+    articulation_rad: NonNegative
+    betas: NonNegative
+
+
+class PriorData(Section):
+    """Pictures to train the prior on, in shards: the first `held_out` of them for validation."""
+
+    shards: Count
+    held_out: Count
+    instances: Count
+    grasps_most: Count
+    views_per_grasp: Count
+    grasp: GraspSettings
+    jitter: PriorHandJitter
+    voxel_m: Positive
+    max_cells: Count
+    views: PriorViews
+    render: PriorRender
+    clips: list[str]
+    views_per_clip: Count
+
+
+class TrainPrior(Section):
+    """The denoiser's training."""
+
+    steps: Count
+    batch: Count
+    rate: Positive
+    warm_steps: Count
+    weight_decay: NonNegative
+    weight_most: Positive
+    category_dropout: Fraction
+    hand_dropout: Fraction
+    unnamed: Fraction
+    average_power: Positive
+    buffer_shards: Count
+    held_out_samples: Count
+    judged_samples: Annotated[int, Field(ge=2)]
+    held_out_levels: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+    held_out_every: Count
+    log_every: Count
+    checkpoint_minutes: Positive
+    grid_minutes: Positive
+    grid_steps: Count
+    grid_guidance: Positive
+    network: PriorNetwork
+    schedule: PriorSchedule
 
 
 class PrepareClip(Section):

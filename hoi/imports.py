@@ -6,6 +6,8 @@ from pathlib import Path
 PACKAGE = Path(__file__).parent
 PASSED_AS_PARAMETERS = {"hoi.config"}  # settings reach a stage as parameters, which Snakemake watches by itself
 
+DATA = ("*.npz", "weights/*.safetensors", "weights/*.json")
+
 
 def module_file(module: str) -> Path | None:
     """The file of `hoi.a.b`, or None if there is no such module."""
@@ -41,5 +43,5 @@ def closure(module: str) -> list[Path]:
 def stage_code(stage: str) -> list[str]:
     """All files whose edit should rerun a stage: its module, what it imports, and the data that ship beside them."""
     code = closure(f"hoi.stages.{stage}")
-    data = {p for folder in {c.parent for c in code} for p in folder.glob("*.npz")}
+    data = {p for folder in {c.parent for c in code} for kind in DATA for p in folder.glob(kind)}
     return [str(p) for p in [*code, *sorted(data)]]

@@ -6,11 +6,22 @@ stages before it, the first of them in the config owns the file and the other us
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from hoi.config import FitClip, MakeTable, MaskClip, PrepareClip, ScoreClip, Section, ShowClip, TrackHand
+from hoi.config import (
+    FitClip,
+    MakeTable,
+    MaskClip,
+    PrepareClip,
+    PriorData,
+    ScoreClip,
+    Section,
+    ShowClip,
+    TrackHand,
+    TrainPrior,
+)
 from hoi.errors import InputError
 from hoi.table import NAME, ClipRow
 
@@ -29,6 +40,9 @@ class Study(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     clips: str
     seed: int
+    prior: Literal["shipped", "trained"]
+    prior_data: PriorData
+    train_prior: TrainPrior
     prepare_clip: PrepareClip
     track_hand: TrackHand
     mask_clip: MaskClip

@@ -140,6 +140,19 @@ def raster(
     return Raster(*_raster_frames(px, z, mesh.faces, mesh.edges, mesh.edge_faces, *size))
 
 
+def visible_faces(
+    vertices_px: Float[np.ndarray, "v 2"],
+    depth: Float[np.ndarray, "v"],
+    faces: Int[np.ndarray, "f 3"],
+    size: tuple[int, int],
+) -> Int[np.ndarray, "h w"]:
+    """The nearest face (-1: none) at each pixel centre of a (height, width) image: the hard part of `raster` alone."""
+    face_map = np.full(size, -1, np.int16)
+    px, z = np.ascontiguousarray(vertices_px, np.float32), np.ascontiguousarray(depth, np.float32)
+    _raster_faces(px, z, faces.astype(np.int64), face_map)
+    return face_map
+
+
 def segment_distance(
     p: Float[Tensor, "*#n 2"], a: Float[Tensor, "*#n 2"], b: Float[Tensor, "*#n 2"]
 ) -> Float[Tensor, "..."]:

@@ -46,6 +46,12 @@ def matrix_to_quaternion(R: Float[Tensor, "*b 3 3"]) -> Float[Tensor, "*b 4"]:
     return torch.where(q[..., :1] < 0, -q, q)
 
 
+def quaternion_to_matrix(q: Float[Tensor, "*b 4"]) -> Float[Tensor, "*b 3 3"]:
+    """Rotation matrices of unit quaternions (w, x, y, z): I + 2 w [v]x + 2 [v]x²."""
+    k = skew(q[..., 1:])
+    return torch.eye(3, dtype=q.dtype, device=q.device) + 2 * q[..., :1, None] * k + 2 * (k @ k)
+
+
 def matrix_to_axis_angle(R: Float[Tensor, "*b 3 3"]) -> Float[Tensor, "*b 3"]:
     """Axis-angle vectors in radians, angle in [0, pi]."""
     q = matrix_to_quaternion(R)

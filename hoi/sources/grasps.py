@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from hoi.config import ProceduralSettings
+from hoi.config import GraspSettings
 from hoi.errors import InputError
 from hoi.geometry.rotations import axis_angle_to_matrix
 from hoi.hand.model import HandModel, Side, blend
@@ -275,7 +275,7 @@ def _crossing(keypoints: Float[Tensor, "b 21 3"]) -> Float[Tensor, " b"]:
 
 
 def find_grasp(
-    thing: ProceduralObject, hand: HandModel, betas: Float[np.ndarray, " 10"], settings: ProceduralSettings, seed: int
+    thing: ProceduralObject, hand: HandModel, betas: Float[np.ndarray, " 10"], settings: GraspSettings, seed: int
 ) -> Grasp:
     """The best accepted grasp of an object by this hand, at one of its hints; an InputError if no hint leads to one."""
     rng = np.random.default_rng([seed, 2])
@@ -305,7 +305,7 @@ def hint_order(thing: ProceduralObject, side: Side, rng: np.random.Generator) ->
 
 
 def search_hint(
-    thing: ProceduralObject, anatomy: Anatomy, hint: GraspHint, settings: ProceduralSettings, rng: np.random.Generator
+    thing: ProceduralObject, anatomy: Anatomy, hint: GraspHint, settings: GraspSettings, rng: np.random.Generator
 ) -> list[Grasp]:
     """The refined starts around one hint, checked exactly."""
     voxel = max(settings.grid_voxel_m, float((np.prod(thing.extents + 0.04) / 4e5) ** (1 / 3)))

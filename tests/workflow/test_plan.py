@@ -21,6 +21,12 @@ def test_demo_is_planned(checkout):
     assert jobs["prepare_clip"] == 7 and jobs["make_table"] == 1
 
 
+def test_training_of_the_prior_is_planned(checkout):
+    (checkout.path / "config/mine.yaml").write_text("prior_data: {shards: 5, held_out: 2, clips: [clips/bottle_cup]}\n")
+    jobs = checkout.planned("results/prior/weights", "--configfile", "config/config.yaml", "config/mine.yaml")
+    assert jobs == {"prior_data": 6, "train_prior": 1}
+
+
 def test_slurm_profile_is_planned(checkout):
     assert (ROOT / "slurm").resolve() == ROOT / "workflow/profiles/slurm"
     jobs = checkout.planned("--profile", "workflow/profiles/slurm", "results/scores/oracle/mug_0.json")

@@ -24,6 +24,7 @@ wildcard_constraints:
     clip="[A-Za-z0-9_-]+",
     variant="|".join(study.variants),
     table="|".join(study.tables),
+    shard="[0-9]+",
 
 
 def settings(stage):
@@ -55,6 +56,27 @@ def files_of(*patterns):
         return [str(p) for pattern in patterns for p in sorted(Path(path).glob(pattern))]
 
     return matches
+
+
+def clip_of_shard(wildcards):
+    """Input: the clip of a shard beyond the procedural ones; nothing for those."""
+    number = int(wildcards.shard) - study.prior_data.shards
+    return [study.prior_data.clips[number]] if 0 <= number < len(study.prior_data.clips) else []
+
+
+def shards(first, beyond):
+    """Files of a range of shards."""
+    return [f"results/prior/data/{k}.npz" for k in range(first, beyond)]
+
+
+def held_out_shards(wildcards):
+    """Input: the shards for validation."""
+    return shards(0, study.prior_data.held_out)
+
+
+def training_shards(wildcards):
+    """Input: the shards to train on."""
+    return shards(study.prior_data.held_out, study.prior_data.shards + len(study.prior_data.clips))
 
 
 def pairs(variants):

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 import trimesh
 
-from hoi.field.rasterise import Topology, hand_layer, plane_depth, raster, segment_distance
+from hoi.field.rasterise import Topology, hand_layer, plane_depth, raster, segment_distance, visible_faces
 from hoi.field.rasterise_plain import hand_layer_plain
 
 K = torch.tensor([[120.0, 0, 32], [0, 120.0, 24], [0, 0, 1]])
@@ -47,6 +47,13 @@ def test_equals_the_plain_reference_in_values_and_gradients():
         (alpha[same].sum() + depth[on].sum()).backward()
         grads.append(vertices.grad)
     np.testing.assert_allclose(grads[0], grads[1], atol=2e-3 * float(grads[1].abs().max()))
+
+
+def test_visible_faces_are_those_of_the_raster():
+    topology, vertices = _scene()
+    px, z = ((vertices @ K.T)[:, :2] / vertices[:, 2:]).numpy(), vertices[:, 2].numpy()
+    whole = raster(px[None], z[None], topology, SIZE)
+    assert np.array_equal(visible_faces(px, z, topology.faces, SIZE), whole.face[0])
 
 
 def test_mask_of_a_ball_is_its_disc():

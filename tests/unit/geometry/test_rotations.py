@@ -9,6 +9,7 @@ from hoi.geometry.rotations import (
     invert_rigid,
     matrix_to_axis_angle,
     matrix_to_quaternion,
+    quaternion_to_matrix,
     rigid,
     rotate,
     skew,
@@ -56,6 +57,14 @@ def test_half_turn_keeps_its_axis_up_to_sign(axis):
 def test_quaternion_of_a_third_turn():
     R = torch.tensor([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])  # about (1, 1, 1)
     torch.testing.assert_close(matrix_to_quaternion(R), torch.full((4,), 0.5))
+
+
+def test_quaternion_round_trip():
+    q = torch.nn.functional.normalize(torch.randn(20, 4, generator=torch.Generator().manual_seed(0)), dim=-1)
+    q = torch.where(q[:, :1] < 0, -q, q)
+    torch.testing.assert_close(matrix_to_quaternion(quaternion_to_matrix(q)), q)
+    quarter = torch.tensor([0.5**0.5, 0.0, 0.0, 0.5**0.5])  # about z: x to y
+    torch.testing.assert_close(quaternion_to_matrix(quarter)[:, 0], torch.tensor([0.0, 1.0, 0.0]), atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize("scale", [0.0, 1e-6, 5e-5, 1e-3, 1.0])

@@ -1,0 +1,36 @@
+"""The model card: what the weights are, what made them, how good they are."""
+
+from typing import Any
+
+
+def model_card(record: dict[str, Any]) -> str:
+    """Markdown from a record of the training: categories, parameters, data, steps, device, hours, held-out losses."""
+    losses = record["held_out"]
+    rows = [
+        f"| {name} | {v['mean']:.4f} | {v['low']:.4f} to {v['high']:.4f} |" for name, v in losses.items()
+    ]  # fmt: skip
+    return "\n".join(
+        [
+            "# A prior of held objects",
+            "",
+            "Denoises pictures (mask, normals, depth) of an object, given those of the hand that holds it and the object's",
+            "category. Made for `hoi`'s `fit_clip`; not for anything else. MIT licence.",
+            "",
+            f"- categories: {', '.join(record['categories'])} (any other name is taken for an object)",
+            f"- parameters: {record['parameters']:,}",
+            f"- data: {record['pictures']:,} pictures of {record['instances']} procedural training instances, in "
+            f"{record['shards']} shards of `prior_data`, seed {record['data_seed']}; nothing scanned, nothing personal",
+            f"- training: {record['steps']:,} steps of {record['batch']}, seed {record['seed']}, on {record['device']}, "
+            f"{record['hours']:.2f} hours, commit {record['commit']}",
+            "- limits: made-up objects of six categories in one hand model; views without background, one object, one hand",
+            "",
+            "Held-out error of ε (mean over noise levels and held-out pictures, 95 % interval over pictures):",
+            "",
+            "| told | error | interval |",
+            "|---|---|---|",
+            *rows,
+            "",
+            "Settings of network, schedule, views and renderer: config.json. All settings: run.json of the training.",
+            "",
+        ]
+    )

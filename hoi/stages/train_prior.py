@@ -1,0 +1,185 @@
+"""The denoiser trained on the shards of `prior_data`; a killed training goes on where its last checkpoint stands."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+
+from hoi.artefacts import read_npz, whole, write_json
+from hoi.config import PriorData, TrainPrior
+from hoi.errors import InputError
+from hoi.prior.card import model_card
+from hoi.prior.denoiser import FALLBACK, DenoiserSpec
+from hoi.prior.pictures import sample_grid
+from hoi.prior.samples import Channels
+from hoi.prior.stream import Position, Stream, fixed_samples
+from hoi.prior.train import CONDITIONS, Trainer, fast_bfloat16, held_out_losses
+from hoi.progress import Progress
+from hoi.provenance import run_record
+from hoi.sources.shapes import CATEGORIES
+
+STATE, LATEST = "state.safetensors", "weights"
+GRID_ROWS = 12
+
+
+def train_prior(
+    shards: list[Path], held_out: list[Path], data: PriorData, config: TrainPrior, seed: int, threads: int,
+    checkpoint: Path, weights: Path, history: Path, samples: Path, run: Path,
+) -> None:  # fmt: skip
+    """Train to the end, from the checkpoint if there is one; write weights, loss history, sample grid, record."""
+    torch.set_num_threads(threads)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    spec = DenoiserSpec(categories=(FALLBACK, *CATEGORIES), network=config.network, schedule=config.schedule,
+                        views=data.views, render=data.render)  # fmt: skip
+    trainer = Trainer(spec, config, seed, device)
+    session = Session(trainer, shards, held_out, seed, checkpoint)
+    session.resume()
+    session.train()
+    record = session.record(threads, shards)
+    trainer.average.save(weights, model_card(record))
+    with whole(history) as path:
+        pd.DataFrame(session.rows).to_parquet(path)
+    session.draw_grid(samples)
+    write_json(run, record)
+
+
+class Session:
+    """A training with its files: shards, checkpoint, history."""
+
+    def __init__(self, trainer: Trainer, shards: list[Path], held_out: list[Path], seed: int, checkpoint: Path) -> None:
+        self.trainer, self.seed, self.folder = trainer, seed, checkpoint
+        self.rows: list[dict[str, float]] = []
+        self.seconds = 0.0
+        self.paths = {p.name: p for p in shards}
+        index = trainer.denoiser.category_index
+        s = trainer.settings
+        self.stream = Stream(self._read, index, s.batch, s.buffer_shards, seed)
+        self.position = Position(0, 0, tuple(self.paths))
+        opened = [read_npz("prior_renders", p) for p in held_out]
+        self.few = fixed_samples(opened, index, s.held_out_samples)
+        self.judged = fixed_samples(opened, index, s.judged_samples)
+
+    def _read(self, name: str) -> dict[str, np.ndarray]:
+        if name not in self.paths:
+            raise InputError(self.folder / STATE, f"an epoch that uses shard {name}", f"one of {sorted(self.paths)}",
+                             "give that shard again, or delete the checkpoint")  # fmt: skip
+        return read_npz("prior_renders", self.paths[name])
+
+    def _settings(self) -> str:
+        """What a checkpoint must agree in: all but how long and how often."""
+        free = ("steps", "log_every", "checkpoint_minutes", "held_out_every", "held_out_samples", "judged_samples",
+                "grid_minutes", "grid_steps", "grid_guidance")  # fmt: skip
+        kept = {k: v for k, v in self.trainer.settings.model_dump(mode="json").items() if k not in free}
+        return json.dumps({"seed": self.seed, "train_prior": kept, "spec": self.trainer.average.spec.model_dump_json()})
+
+    def resume(self) -> None:
+        """Go on from the checkpoint, if there is one; one of other settings is refused."""
+        path = self.folder / STATE
+        if not path.exists():
+            return
+        try:
+            with safe_open(path, "pt") as file:
+                saved = json.loads((file.metadata() or {})["session"])
+            state = load_file(path)
+        except (OSError, SafetensorError, KeyError, ValueError) as error:
+            raise InputError(path, str(error), "a whole checkpoint", f"delete {self.folder} to train anew") from error
+        if saved["settings"] != self._settings():
+            raise InputError(path, f"a checkpoint of {saved['settings']}", f"settings {self._settings()}",
+                             f"restore the settings, or delete {self.folder} to train anew")  # fmt: skip
+        self.trainer.restore(state)
+        self.position = Position(saved["epoch"], saved["batch"], tuple(saved["shards"]))
+        self.rows, self.seconds = saved["rows"], saved["seconds"]
+
+    def save(self) -> None:
+        """Write the checkpoint (one file, replaced at once) and export the averaged weights beside it."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        p = self.position
+        session = {"settings": self._settings(), "epoch": p.epoch, "batch": p.batch, "shards": list(p.shards),
+                   "rows": self.rows, "seconds": self.seconds}  # fmt: skip
+        with whole(self.folder / STATE) as scratch:
+            save_file(self.trainer.state(), scratch, metadata={"session": json.dumps(session)})
+        self.trainer.average.save(
+            self.folder / LATEST, f"Weights of step {self.trainer.step_count} of a running training.\n"
+        )
+
+    def train(self) -> None:
+        """Steps, log rows, held-out losses and checkpoints, to the last step."""
+        s, t = self.trainer.settings, self.trainer
+        losses: list[float] = []
+        started = saved = drawn = time.monotonic()
+        before = self.seconds
+        with Progress("train_prior") as progress:
+            for following, batch in self.stream.batches(self.position, tuple(self.paths)):
+                if t.step_count >= s.steps:
+                    break
+                losses.append(t.step(batch))
+                self.position = following
+                self.seconds = before + time.monotonic() - started
+                if t.step_count % s.log_every == 0 or t.step_count == s.steps:
+                    self.rows.append(self._row(losses))
+                    progress(t.step_count, s.steps, f"loss {self.rows[-1]['loss']:.4f}")
+                    losses = []
+                if time.monotonic() - saved > 60 * s.checkpoint_minutes or t.step_count == s.steps:
+                    self.save()
+                    saved = time.monotonic()
+                if time.monotonic() - drawn > 60 * s.grid_minutes:
+                    self.draw_grid(self.folder / "samples.png")
+                    drawn = time.monotonic()
+
+    def _row(self, losses: list[float]) -> dict[str, float]:
+        """A row of the history: the mean loss since the last, now and then the held-out loss by noise level."""
+        t, s = self.trainer, self.trainer.settings
+        row = {"step": float(t.step_count), "seconds": round(self.seconds, 1), "loss": float(np.mean(losses))}
+        if not np.isfinite(row["loss"]):
+            raise InputError("train_prior", f"a loss of {row['loss']} at step {t.step_count}", "finite losses",
+                             "lower train_prior.rate; the last checkpoint is whole")  # fmt: skip
+        if t.step_count % s.held_out_every == 0 or t.step_count == s.steps:
+            errors = held_out_losses(t.average, self.few, s.held_out_levels, CONDITIONS[0], self.seed)
+            row |= {f"held_out_{level}": float(e) for level, e in zip(s.held_out_levels, errors.mean(1), strict=True)}
+        return row
+
+    def draw_grid(self, path: Path) -> None:
+        """Samples of the averaged weights for some held-out hands."""
+        rows = np.linspace(0, len(self.judged.x) - 1, GRID_ROWS).round().astype(int)
+        chosen = Channels(*(v[rows] for v in (self.judged.x, self.judged.hand, self.judged.category)))
+        s = self.trainer.settings
+        picture = sample_grid(self.trainer.average, chosen, s.grid_steps, s.grid_guidance, self.seed)
+        with whole(path) as scratch:
+            cv2.imwrite(str(scratch), picture[..., ::-1])
+
+    def record(self, threads: int, shards: list[Path]) -> dict[str, Any]:
+        """The run's record, with the held-out loss under every condition and its interval over pictures."""
+        t, s = self.trainer, self.trainer.settings
+        opened = [read_npz("prior_renders", p) for p in shards]
+        held_out = {}
+        for condition in CONDITIONS:
+            each = held_out_losses(t.average, self.judged, s.held_out_levels, condition, self.seed).mean(0)
+            half = 1.96 * float(each.std(ddof=1)) / len(each) ** 0.5
+            held_out[condition] = {"mean": float(each.mean()), "low": float(each.mean()) - half,
+                                   "high": float(each.mean()) + half}  # fmt: skip
+        more = {
+            "threads": threads, "device": device_name(t.device), "bfloat16": fast_bfloat16(t.device),
+            "steps": t.step_count, "batch": s.batch, "hours": self.seconds / 3600,
+            "categories": list(t.average.spec.categories), "parameters": sum(p.numel() for p in t.average.parameters()),
+            "shards": len(shards), "pictures": sum(len(a["category"]) for a in opened),
+            "instances": len({(c, int(i)) for a in opened for c, i in zip(a["category"], a["instance"], strict=True)}),
+            "data_seed": self.seed, "held_out": held_out,
+        }  # fmt: skip
+        return run_record(s, self.seed, self.seconds, more)
+
+
+def device_name(device: torch.device) -> str:
+    """What the training ran on, for the model card."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    names = [
+        line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line
+    ]
+    return f"CPU {names[0] if names else 'unknown'}"

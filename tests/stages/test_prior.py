@@ -1,0 +1,178 @@
+import json
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import trimesh
+import yaml
+
+from hoi.artefacts import read_npz, write_npz
+from hoi.config import PriorData, TrainPrior
+from hoi.errors import InputError
+from hoi.imports import PACKAGE
+from hoi.prior.denoiser import Denoiser
+from hoi.prior.train import Trainer
+from hoi.sources import held
+from hoi.stages.prior_data import prior_data
+from hoi.stages.train_prior import train_prior
+from tests.unit.prior.scenes import NETWORK, shard
+
+CONFIG = yaml.safe_load((PACKAGE.parent / "config/config.yaml").read_text())
+
+
+def data_config(**changes):
+    base = CONFIG["prior_data"] | {
+        "shards": 4,
+        "instances": 1,
+        "grasps_most": 2,
+        "views_per_grasp": 2,
+        "views_per_clip": 3,
+    }
+    base |= {"voxel_m": 0.004, "views": base["views"] | {"resolution": 16}}
+    return PriorData.model_validate(base | changes)
+
+
+def train_config(**changes):
+    base = {"steps": 6, "batch": 4, "network": NETWORK.model_dump(), "warm_steps": 2, "log_every": 1, "held_out_every": 3,
+            "held_out_levels": [100, 900], "held_out_samples": 4, "judged_samples": 6, "grid_steps": 2, "buffer_shards": 2,
+            "checkpoint_minutes": 1e-9, "grid_minutes": 1e-9}  # fmt: skip
+    return TrainPrior.model_validate(CONFIG["train_prior"] | base | changes)
+
+
+def test_a_shard_holds_pictures_of_a_training_instance(tmp_path, monkeypatch):
+    made = []
+    make = held.make_object
+    monkeypatch.setattr(held, "make_object", lambda *key: made.append(key) or make(*key))
+    prior_data(1, data_config(), 0, tmp_path / "1.npz")
+    arrays = read_npz("prior_renders", tmp_path / "1.npz")
+    assert made == [("bottle", 0, "train")], "instances are numbered through; never one of the test split"
+    assert set(arrays["category"]) == {"bottle"} and set(arrays["instance"]) == {0}
+    assert len(arrays["object_mask"]) in (2, 4) and arrays["object_mask"].shape[1:] == (16, 16)
+    seen = arrays["object_mask"] > 200
+    assert seen.any((1, 2)).all() and (arrays["hand_mask"] > 0).any((1, 2)).all()
+    depth_m = arrays["object_depth"][seen] / 10_000
+    assert 0.2 < depth_m.min() and depth_m.max() < 1.0
+    assert np.allclose(
+        np.linalg.norm(arrays["object_normal"][arrays["object_mask"] == 255] / 127, axis=-1), 1, atol=0.03
+    )
+    assert (arrays["hand_depth"][arrays["hand_mask"] > 0] > 2000).all()
+    prior_data(1, data_config(), 0, tmp_path / "again.npz")
+    again = read_npz("prior_renders", tmp_path / "again.npz")
+    assert all(np.array_equal(arrays[k], again[k]) for k in arrays)
+
+
+@pytest.fixture
+def clip(tmp_path):
+    """A clip folder with a true box in a given left hand."""
+    folder = tmp_path / "clip"
+    (folder / "frames").mkdir(parents=True)
+    (folder / "gt").mkdir()
+    for i in range(2):
+        cv2.imwrite(str(folder / f"frames/{i:05d}.png"), np.zeros((4, 4, 3), np.uint8))
+    (folder / "clip.yaml").write_text("category: box\nside: left\n")
+    T_cam_hand = np.tile(np.eye(4, dtype=np.float32), (2, 1, 1))
+    T_cam_hand[:, 2, 3] = 0.5
+    T_cam_obj = T_cam_hand.copy()
+    T_cam_obj[:, 0, 3] = 0.1
+    trimesh.creation.box((0.06, 0.05, 0.04)).export(folder / "gt/object.ply")
+    write_npz("given_hands", folder / "hands.npz", model="open", T_cam_hand=T_cam_hand, pose=np.zeros((2, 45), np.float32),
+              betas=np.zeros(10, np.float32))  # fmt: skip
+    write_npz("true_poses", folder / "gt/poses.npz", T_cam_obj=T_cam_obj, joints_cam=np.zeros((2, 21, 3), np.float32))
+    return folder
+
+
+def test_a_clip_with_truth_adds_a_shard(clip, tmp_path):
+    prior_data(4, data_config(clips=[str(clip)]), 0, tmp_path / "4.npz")
+    arrays = read_npz("prior_renders", tmp_path / "4.npz")
+    assert list(arrays["category"]) == ["box"] * 3 and (arrays["instance"] == -1).all()
+    assert (arrays["object_mask"] > 200).any((1, 2)).all()
+
+
+def test_a_clip_without_truth_is_refused(clip, tmp_path):
+    (clip / "gt/object.ply").unlink()
+    with pytest.raises(InputError, match="no true object"):
+        prior_data(4, data_config(clips=[str(clip)]), 0, tmp_path / "4.npz")
+
+
+class Place:
+    """Shards and the outputs of a training in a folder."""
+
+    def __init__(self, path):
+        self.path = path
+        self.held_out, self.shards = [path / "0.npz"], [path / "1.npz", path / "2.npz"]
+        for i, p in enumerate((*self.held_out, *self.shards)):
+            write_npz("prior_renders", p, **shard(10, seed=i))
+
+    def train(self, name, **changes):
+        out = self.path / name
+        train_prior(self.shards, self.held_out, data_config(), train_config(**changes), 0, 1, out / "checkpoint",
+                    out / "weights", out / "history.parquet", out / "samples.png", out / "run.json")  # fmt: skip
+        return out
+
+
+@pytest.fixture
+def place(tmp_path):
+    return Place(tmp_path)
+
+
+def test_a_killed_training_goes_on_exactly(place, monkeypatch):
+    whole = place.train("whole")
+    step, calls = Trainer.step, []
+
+    def killed(self, batch):
+        calls.append(1)
+        if len(calls) == 5:
+            raise KeyboardInterrupt
+        return step(self, batch)
+
+    monkeypatch.setattr(Trainer, "step", killed)
+    with pytest.raises(KeyboardInterrupt):
+        place.train("parts")
+    monkeypatch.setattr(Trainer, "step", step)
+    assert not (place.path / "parts/weights").exists()
+    parts = place.train("parts")
+    for name in ("weights/model.safetensors", "samples.png"):
+        assert (whole / name).read_bytes() == (parts / name).read_bytes(), name
+    a, b = (pd.read_parquet(p / "history.parquet").drop(columns="seconds") for p in (whole, parts))
+    pd.testing.assert_frame_equal(a, b)
+    assert list(a["step"]) == [1, 2, 3, 4, 5, 6] and a["held_out_900"].notna().sum() == 2
+
+
+def test_a_finished_training_says_what_it_is(place):
+    out = place.train("done")
+    record = json.loads((out / "run.json").read_text())
+    assert record["steps"] == 6 and record["pictures"] == 20 and set(record["held_out"]) == {
+        "hand + category", "hand", "category", "neither"}  # fmt: skip
+    card = (out / "weights/README.md").read_text()
+    assert "20 pictures of" in card and "seed 0" in card and "| hand + category |" in card
+    assert Denoiser.load(out / "weights").spec.categories[0] == "object"
+    longer = place.train("done", steps=8)
+    assert json.loads((longer / "run.json").read_text())["steps"] == 8, "more steps go on from the checkpoint"
+
+
+def test_a_checkpoint_of_other_settings_is_refused(place):
+    place.train("run", steps=2)
+    with pytest.raises(InputError, match="delete"):
+        place.train("run", rate=0.1)
+
+
+def test_a_truncated_checkpoint_is_refused(place):
+    out = place.train("run", steps=2)
+    path = out / "checkpoint/state.safetensors"
+    path.write_bytes(path.read_bytes()[:-50])
+    with pytest.raises(InputError, match="a whole checkpoint"):
+        place.train("run")
+
+
+def test_a_training_that_diverges_stops(place, monkeypatch):
+    monkeypatch.setattr(Trainer, "step", lambda self, batch: float("nan"))
+    with pytest.raises(InputError, match="finite losses"):
+        place.train("run")
+
+
+def test_too_few_pictures_for_a_batch_are_refused(place):
+    with pytest.raises(InputError, match="batch"):
+        place.train("run", batch=64)
+    assert torch.get_num_threads() == 1

@@ -1,0 +1,56 @@
+"""The learned prior: pictures of held objects, and the denoiser trained on them.
+
+input:   nothing (procedural training instances), or the clips with truth that prior_data.clips names
+output:  results/prior/data/{shard}.npz, results/prior/weights/ (used where the config says `prior: trained`)
+"""
+
+
+rule prior_data:
+    """One shard of pictures: training instances in fresh grasps, or one clip with truth, from all sides."""
+    input:
+        clip=clip_of_shard,
+        code=stage_code("prior_data"),
+    output:
+        shard="results/prior/data/{shard}.npz",
+    log:
+        "results/logs/prior_data/{shard}.log",
+    benchmark:
+        "results/benchmarks/prior_data/{shard}.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        config=study.prior_data.model_dump_json(),
+        seed=study.seed,
+    shell:
+        "python -m hoi prior_data --shard {wildcards.shard} --config {params.config:q} --seed {params.seed}"
+        " --output {output.shard:q} 2> {log:q}"
+
+
+rule train_prior:
+    """The denoiser; a killed training goes on from results/prior/checkpoint."""
+    input:
+        shards=training_shards,
+        held_out=held_out_shards,
+        code=stage_code("train_prior"),
+    output:
+        weights=directory("results/prior/weights"),
+        history="results/prior/history.parquet",
+        samples="results/prior/samples.png",
+        run="results/prior/run.json",
+    log:
+        "results/logs/train_prior/train_prior.log",
+    benchmark:
+        "results/benchmarks/train_prior/train_prior.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 2
+    params:
+        data=study.prior_data.model_dump_json(),
+        config=study.train_prior.model_dump_json(),
+        seed=study.seed,
+        checkpoint="results/prior/checkpoint",
+    shell:
+        "python -m hoi train_prior --shards {input.shards:q} --held_out {input.held_out:q} --data {params.data:q}"
+        " --config {params.config:q} --seed {params.seed} --threads {threads} --checkpoint {params.checkpoint:q}"
+        " --weights {output.weights:q} --history {output.history:q} --samples {output.samples:q} --run {output.run:q}"
+        " 2> {log:q}"
