@@ -247,7 +247,6 @@ class ScoreClip(Section):
 
     samples: Count
     relative_samples: Count
-    failure_cd_cm2: Positive
     registration: Registration
 
 
@@ -259,7 +258,17 @@ class ShowClip(Section):
 
 
 class MakeTable(Section):
-    """One table: which variants, in which order, and which metrics (keys of hoi.present.tables.COLUMNS)."""
+    """One table: which variants, in which order, which metrics (keys of hoi.metrics.METRICS), and what groups its rows.
+
+    `group_by` is a column of the clips table or a key of the scores, such as `frames`. `interval` adds the 95 % bootstrap
+    interval of each mean over clips. `reported` names sets of config/reported.tsv that are listed below, never mixed in.
+    `mixed: allow` lets in rows that different code or settings made.
+    """
 
     variants: list[str]
     columns: list[str]
+    caption: str = ""
+    group_by: str = "category"
+    interval: bool = False
+    reported: list[str] = []
+    mixed: Literal["refuse", "allow"] = "refuse"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from hoi.artefacts import read_npz, whole, write_json, write_npz
+from hoi.artefacts import Output, read_npz, whole, write_json, write_npz
 from hoi.clip import read_clip
 from hoi.config import FitClip
 from hoi.fit import Observations, fit
@@ -13,12 +13,12 @@ from hoi.hand.model import load_hand
 from hoi.present.hands import skinned_hand
 from hoi.present.scene import write_scene_glb
 from hoi.progress import Progress
-from hoi.provenance import run_record
+from hoi.provenance import code_of, run_record
 
 
 def fit_clip(
     clip: Path, hands: Path, masks: Path, config: FitClip, seed: int, threads: int,
-    mesh: Path, poses: Path, history: Path, scene: Path, run: Path,
+    mesh: Output, poses: Output, history: Output, scene: Output, run: Output,
 ) -> None:  # fmt: skip
     """Fit one clip; write mesh, poses, loss history, animated scene, and the record of the run."""
     started = time.perf_counter()
@@ -38,4 +38,5 @@ def fit_clip(
     write_scene_glb(
         scene, result.mesh, p["T_cam_obj"], hand, p["K"].mean(0), (width, height), float(source.info.fps or 15)
     )
-    write_json(run, run_record(config, seed, seconds, {"threads": threads}))
+    code = code_of("track_hand", "mask_clip", "fit_clip")
+    write_json(run, run_record(config, seed, seconds, {"threads": threads, "code": code}))
