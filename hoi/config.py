@@ -193,6 +193,21 @@ class FitHull(Section):
     seen: Fraction
 
 
+class FitTemplate(Section):
+    """The template baseline: a training mesh of the category, fitted to the masks."""
+
+    meshes: Count
+    starts: Count
+    frames: Count
+    points: Count
+    pixels: Count
+    steps: Count
+    rate: Positive
+    scale_sigma: Positive
+    place_m: Positive
+    prior: NonNegative
+
+
 class FitStart(Section):
     """Where the fit starts: inflated silhouettes, and poses registered to them."""
 
@@ -212,7 +227,7 @@ class FitStart(Section):
 class FitClip(Section):
     """Object shape, hand and poses from masks and the tracked hand."""
 
-    method: Literal["sdf", "hull"]
+    method: Literal["sdf", "hull", "template"]
     steps: Count
     warm_steps: Count
     level_start: Count
@@ -229,6 +244,7 @@ class FitClip(Section):
     rates: FitRates
     weights: FitWeights
     hull: FitHull
+    template: FitTemplate
 
 
 class Registration(Section):

@@ -37,4 +37,4 @@ def contact_agreement(
     both, said, was = np.count_nonzero(pred & true), np.count_nonzero(pred), np.count_nonzero(true)
     if said + was == 0:
         return None, None, None
-    return both / max(said, 1), both / was if was else None, 2 * both / (said + was)
+    return float(both / max(said, 1)), float(both / was) if was else None, float(2 * both / (said + was))

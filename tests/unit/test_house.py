@@ -8,6 +8,7 @@ import pytest
 from hoi import cli
 from hoi.artefact_page import artefact_page
 from hoi.imports import PACKAGE, closure, imported, stage_code
+from hoi.metrics import METRICS
 
 ROOT = PACKAGE.parent
 FLOORS = {
@@ -41,6 +42,14 @@ def test_only_stages_and_sources_touch_the_truth():
 
 def test_artefact_page_is_the_code():
     assert (ROOT / "results/README.md").read_text() == artefact_page()
+
+
+def test_every_metric_and_penalty_is_documented():
+    page = (ROOT / "docs/evaluation.md").read_text()
+    missing = [m.title for m in METRICS.values() if m.title not in page]
+    assert missing == []
+    penalties = page[page.index("<!-- begin penalties -->") : page.index("<!-- end penalties -->")]
+    assert all(f"{m.title} {m.penalty:g}" in penalties for m in METRICS.values() if m.penalty)
 
 
 def test_a_stage_has_one_name_everywhere():

@@ -1,6 +1,7 @@
 """The protocols undo what they say they undo, and measure what they say they measure."""
 
 import numpy as np
+import open3d as o3d
 import pytest
 import trimesh
 from scipy.spatial.transform import Rotation
@@ -50,6 +51,17 @@ def test_icp_pairs_only_what_is_near():
     target = source[:3] + np.array([0.002, 0, 0])
     found = icp_within(source, target, Similarity(np.eye(3), np.zeros(3), 1.0), 0.01, 30)
     np.testing.assert_allclose(found.apply(source[:3]), target, atol=1e-12)
+
+
+def test_icp_with_scale_is_open3ds():
+    mesh, R = wedge(), Rotation.from_rotvec([0.1, -0.05, 0.08]).as_matrix()
+    source, target = 1.05 * points(mesh, 800) @ R.T, points(mesh, 800, 1)
+    clouds = [o3d.geometry.PointCloud(o3d.utility.Vector3dVector(x)) for x in (source, target)]
+    with_scale = o3d.pipelines.registration.TransformationEstimationPointToPoint(with_scaling=True)
+    until = o3d.pipelines.registration.ICPConvergenceCriteria(0, 0, 30)
+    T = o3d.pipelines.registration.registration_icp(*clouds, 0.01, np.eye(4), with_scale, until).transformation
+    found = icp_within(source, target, Similarity(np.eye(3), np.zeros(3), 1.0), 0.01, 30)
+    np.testing.assert_allclose(found.apply(source), source @ T[:3, :3].T + T[:3, 3], atol=1e-6)
 
 
 def test_axis_rotations_are_24_and_proper():
