@@ -37,6 +37,7 @@ FILES = (
     FileKind("scores/{variant}/{clip}.json", "clip, category, variant, failed (and why) and every metric (hoi/metrics.py); null "
              "where the truth does not say; digests of what made it", "score_clip", "make_table"),
     FileKind("tables/{table}.csv, .md, .tex", "one table", "make_table", "people"),
+    FileKind("figures/{figure}.pdf, .png", "one figure: vector PDF, and PNG", "make_figure", "people"),
     FileKind("logs/, benchmarks/", "standard error, and seconds and memory, of every job", "every stage", "people"),
 )  # fmt: skip
 

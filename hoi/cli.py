@@ -19,7 +19,7 @@ from pydantic import BaseModel, ValidationError
 from hoi.artefacts import Output, write_failure
 from hoi.errors import DataFailure, InputError
 
-STAGES = ("prepare_clip", "track_hand", "mask_clip", "fit_clip", "show_clip", "score_clip", "make_table")
+STAGES = ("prepare_clip", "track_hand", "mask_clip", "fit_clip", "show_clip", "score_clip", "make_table", "make_figure")
 COMMANDS = ("summary", "score")  # functions of modules of their names beside this one
 
 

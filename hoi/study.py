@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from hoi.config import FitClip, MakeTable, MaskClip, PrepareClip, ScoreClip, Section, ShowClip, TrackHand
+from hoi.config import FitClip, MakeFigure, MakeTable, MaskClip, PrepareClip, ScoreClip, Section, ShowClip, TrackHand
 from hoi.errors import InputError
 from hoi.table import NAME, ClipRow
 
@@ -37,6 +37,7 @@ class Study(BaseModel):
     score_clip: ScoreClip
     variants: dict[str, dict[str, dict[str, Any]]]
     tables: dict[str, MakeTable]
+    figures: dict[str, MakeFigure] = {}
 
     @model_validator(mode="after")
     def _variants_hold(self) -> "Study":
@@ -47,10 +48,11 @@ class Study(BaseModel):
                 if section not in UPSTREAM:
                     raise ValueError(f"variant {name}: unknown section {section!r}, expected one of {sorted(UPSTREAM)}")
                 self.settings(name, section)
-        for table, definition in self.tables.items():
-            unknown = sorted(set(definition.variants) - set(self.variants))
+        pages = {f"table {name}": d.variants for name, d in self.tables.items()}
+        for where, variants in (pages | {f"figure {name}": d.variants for name, d in self.figures.items()}).items():
+            unknown = sorted(set(variants) - set(self.variants))
             if unknown:
-                raise ValueError(f"table {table}: unknown variants {unknown}, expected some of {sorted(self.variants)}")
+                raise ValueError(f"{where}: unknown variants {unknown}, expected some of {sorted(self.variants)}")
         return self
 
     def settings(self, variant: str, stage: str) -> Section:
