@@ -64,6 +64,7 @@ def test_code_inputs_follow_imports():
     code = {Path(p).name for p in stage_code("fit_clip")}
     assert {"fit_clip.py", "rotations.py", "open_hand.npz"} <= code
     assert "config.py" not in code, "settings reach a stage as parameters"
+    assert not any("hoi/evaluate" in p for p in stage_code("show_clip")), "a changed metric redraws no picture"
     assert PACKAGE / "geometry/cameras.py" in closure("hoi.geometry.cameras")
 
 
