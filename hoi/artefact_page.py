@@ -46,9 +46,10 @@ FILES = (
     FileKind("fits/{variant}/{clip}/scene.glb", "animated hand and object, glTF 2.0 (y up), metres", "fit_clip", "people"),
     FileKind("fits/{variant}/{clip}/still.png", "input, overlay, novel views", "show_clip", "people"),
     FileKind("fits/{variant}/{clip}/overlay.mp4", "fit drawn over the frames, H.264", "show_clip", "people"),
-    FileKind("scores/{variant}/{clip}.json", "clip, category, variant and every metric; null where the truth does not "
-             "say", "score_clip", "make_table"),
-    FileKind("tables/{table}.csv, .md", "one table", "make_table", "people"),
+    FileKind("scores/{variant}/{clip}.json", "clip, category, variant, failed (and why) and every metric (hoi/metrics.py); null "
+             "where the truth does not say; digests of what made it", "score_clip", "make_table"),
+    FileKind("tables/{table}.csv, .md, .tex", "one table", "make_table", "people"),
+    FileKind("figures/{figure}.pdf, .png", "one figure: vector PDF, and PNG", "make_figure", "people"),
     FileKind("logs/, benchmarks/", "standard error, and seconds and memory, of every job", "every stage", "people"),
 )  # fmt: skip
 
@@ -57,7 +58,9 @@ HEAD = """# Results
 Written by the workflow, read by the stages named here; git-ignored but for this page, which `hoi/artefact_page.py` writes.
 Lengths are metres, angles radians, image positions pixels (pixel centres at half-integers); `T_a_b` takes coordinates in
 frame b to frame a; the camera is OpenCV's (x right, y down, z forward). N is the number of frames, H and W their size.
-A variant's file may be that of an earlier variant in the config with the same settings.
+A variant's file may be that of an earlier variant in the config with the same settings. Where a clip's data did not allow a
+stage (no hand, empty masks, an empty surface), this file and those that follow from it hold the reason instead, as JSON with
+the one key `hoi_failure`; every reader raises it again, scores say `failed`, pictures show it.
 
 | file | what | made by | read by |
 |---|---|---|---|

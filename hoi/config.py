@@ -290,6 +290,21 @@ class FitHull(Section):
     seen: Fraction
 
 
+class FitTemplate(Section):
+    """The template baseline: a training mesh of the category, fitted to the masks."""
+
+    meshes: Count
+    starts: Count
+    frames: Count
+    points: Count
+    pixels: Count
+    steps: Count
+    rate: Positive
+    scale_sigma: Positive
+    place_m: Positive
+    prior: NonNegative
+
+
 class FitStart(Section):
     """Where the fit starts: inflated silhouettes, and poses registered to them."""
 
@@ -310,7 +325,7 @@ class FitStart(Section):
 class FitClip(Section):
     """Object shape, hand and poses from masks and the tracked hand."""
 
-    method: Literal["sdf", "hull"]
+    method: Literal["sdf", "hull", "template"]
     steps: Count
     warm_steps: Count
     level_start: Count
@@ -327,6 +342,7 @@ class FitClip(Section):
     rates: FitRates
     weights: FitWeights
     hull: FitHull
+    template: FitTemplate
 
 
 class Registration(Section):
@@ -345,7 +361,6 @@ class ScoreClip(Section):
 
     samples: Count
     relative_samples: Count
-    failure_cd_cm2: Positive
     registration: Registration
 
 
@@ -357,7 +372,33 @@ class ShowClip(Section):
 
 
 class MakeTable(Section):
-    """One table: which variants, in which order, and which metrics (keys of hoi.present.tables.COLUMNS)."""
+    """One table: which variants, in which order, which metrics (keys of hoi.metrics.METRICS), and what groups its rows.
+
+    `group_by` is a column of the clips table or a key of the scores, such as `frames`. `interval` adds the 95 % bootstrap
+    interval of each mean over clips. `reported` names sets of config/reported.tsv that are listed below, never mixed in.
+    `mixed: allow` lets in rows that different code or settings made.
+    """
 
     variants: list[str]
     columns: list[str]
+    caption: str = ""
+    group_by: str = "category"
+    interval: bool = False
+    reported: list[str] = []
+    mixed: Literal["refuse", "allow"] = "refuse"
+
+
+class MakeFigure(Section):
+    """One figure: pictures of several variants side by side, a metric along a setting, or a loss along the steps.
+
+    `metric`: a key of hoi.metrics.METRICS (kind error), or a column of history.parquet (kind losses). `x`: a value a variant
+    (kind error). `clips`: all of the clips table where none are named.
+    """
+
+    kind: Literal["gallery", "error", "losses"]
+    variants: Annotated[list[str], Field(min_length=1)]
+    clips: list[str] = []
+    metric: str = "objective"
+    x: list[float] = []
+    x_label: str = ""
+    tile_px: Count = 240

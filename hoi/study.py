@@ -12,10 +12,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from hoi.config import (
     FitClip,
+    MakeFigure,
+    MakeReport,
     MakeTable,
     MaskClip,
     PrepareClip,
     PriorData,
+    ReportClip,
     ScoreClip,
     Section,
     ShowClip,
@@ -49,8 +52,11 @@ class Study(BaseModel):
     fit_clip: FitClip
     show_clip: ShowClip
     score_clip: ScoreClip
+    report_clip: ReportClip
+    make_report: MakeReport
     variants: dict[str, dict[str, dict[str, Any]]]
     tables: dict[str, MakeTable]
+    figures: dict[str, MakeFigure] = {}
 
     @model_validator(mode="after")
     def _variants_hold(self) -> "Study":
@@ -62,10 +68,12 @@ class Study(BaseModel):
                 if section not in UPSTREAM:
                     raise ValueError(f"variant {name}: unknown section {section!r}, expected one of {sorted(UPSTREAM)}")
                 self.settings(name, section)
-        for table, definition in self.tables.items():
-            unknown = sorted(set(definition.variants) - set(self.variants))
+        named = {f"table {name}": d.variants for name, d in self.tables.items()}
+        named |= {f"figure {name}": d.variants for name, d in self.figures.items()}
+        for where, variants in (named | {"report_clip": self.report_clip.variants}).items():
+            unknown = sorted(set(variants) - set(self.variants))
             if unknown:
-                raise ValueError(f"table {table}: unknown variants {unknown}, expected some of {sorted(self.variants)}")
+                raise ValueError(f"{where}: unknown variants {unknown}, expected some of {sorted(self.variants)}")
         return self
 
     def settings(self, variant: str, stage: str) -> Section:

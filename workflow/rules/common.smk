@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from hoi.imports import stage_code
+from hoi.imports import shipped_prior, stage_code
 from hoi.study import read_study
 from hoi.table import read_table, row_json
 
@@ -25,6 +25,7 @@ wildcard_constraints:
     variant="|".join(study.variants),
     table="|".join(study.tables),
     shard="[0-9]+",
+    figure="|".join(study.figures) or "none",
 
 
 def settings(stage):
@@ -44,6 +45,15 @@ def clip_row(wildcards):
     return row_json(clips[wildcards.clip])
 
 
+def prior_weights(wildcards):
+    """Input: the weights that this variant's fit distils; none where it distils nothing."""
+    if study.settings(wildcards.variant, "fit_clip").weights.prior == 0:
+        return []
+    if study.prior == "shipped" and not Path(shipped_prior()).is_dir():
+        raise WorkflowError("no weights of the prior ship with this version: set `prior: trained`, or fit_clip.weights.prior: 0")
+    return ["results/prior/weights"] if study.prior == "trained" else [shipped_prior()]
+
+
 def files_of(*patterns):
     """Input: what a clip of the table brings from outside, by patterns under its path; nothing if it is made here."""
 
@@ -56,47 +66,3 @@ def files_of(*patterns):
         return [str(p) for pattern in patterns for p in sorted(Path(path).glob(pattern))]
 
     return matches
-
-
-def clip_of_shard(wildcards):
-    """Input: the clip of a shard beyond the procedural ones; nothing for those."""
-    number = int(wildcards.shard) - study.prior_data.shards
-    return [study.prior_data.clips[number]] if 0 <= number < len(study.prior_data.clips) else []
-
-
-def shards(first, beyond):
-    """Files of a range of shards."""
-    return [f"results/prior/data/{k}.npz" for k in range(first, beyond)]
-
-
-def held_out_shards(wildcards):
-    """Input: the shards for validation."""
-    return shards(0, study.prior_data.held_out)
-
-
-def training_shards(wildcards):
-    """Input: the shards to train on."""
-    return shards(study.prior_data.held_out, study.prior_data.shards + len(study.prior_data.clips))
-
-
-def pairs(variants):
-    """Pairs (variant, clip) that can run."""
-    return [(v, c) for v in variants for c, row in clips.items() if study.runs_on(v, row)]
-
-
-def table_definition(wildcards):
-    """Parameter: a table's definition, as one JSON word."""
-    return study.tables[wildcards.table].model_dump_json()
-
-
-def scores_of_table(wildcards):
-    """Input: the scores of every clip under every variant of a table."""
-    chosen = pairs(study.tables[wildcards.table].variants)
-    return [f"results/scores/{v}/{c}.json" for v, c in chosen]
-
-
-def pictures_of_all():
-    """The stills of every fit in any table."""
-    shown = {v for table in study.tables.values() for v in table.variants}
-    owned = {(study.owner(v, "show_clip"), c) for v, c in pairs(sorted(shown))}
-    return [f"results/fits/{v}/{c}/still.png" for v, c in sorted(owned)]
