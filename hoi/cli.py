@@ -17,7 +17,10 @@ from pydantic import BaseModel, ValidationError
 from hoi.errors import InputError
 from hoi.summary import summary
 
-STAGES = ("prepare_clip", "track_hand", "mask_clip", "fit_clip", "show_clip", "score_clip", "make_table")
+STAGES = (
+    "prepare_clip", "track_hand", "mask_clip", "fit_clip", "show_clip", "score_clip", "make_table", "report_clip",
+    "make_report",
+)  # fmt: skip
 
 
 def stage_function(name: str) -> Callable[..., None]:

@@ -263,3 +263,21 @@ class MakeTable(Section):
 
     variants: list[str]
     columns: list[str]
+
+
+class ReportClip(Section):
+    """One clip's page of the report."""
+
+    variants: Annotated[list[str], Field(min_length=1)]
+    frame_px: Count
+    jpeg_quality: Annotated[int, Field(ge=1, le=100)]
+    faces: Annotated[int, Field(ge=100)]
+    error_mm: Positive
+    samples: Count
+    registration: Registration
+
+
+class MakeReport(Section):
+    """The report's first page: which metrics its table of clips has (keys of hoi.present.tables.COLUMNS)."""
+
+    columns: list[str]

@@ -4,6 +4,7 @@ import ast
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
+SHIPPED = ("*.npz", "*.html", "*.css", "*.js", "*.svg")  # data beside the code
 PASSED_AS_PARAMETERS = {"hoi.config"}  # settings reach a stage as parameters, which Snakemake watches by itself
 
 
@@ -41,5 +42,5 @@ def closure(module: str) -> list[Path]:
 def stage_code(stage: str) -> list[str]:
     """All files whose edit should rerun a stage: its module, what it imports, and the data that ship beside them."""
     code = closure(f"hoi.stages.{stage}")
-    data = {p for folder in {c.parent for c in code} for p in folder.glob("*.npz")}
+    data = {p for folder in {c.parent for c in code} for kind in SHIPPED for p in folder.glob(kind)}
     return [str(p) for p in [*code, *sorted(data)]]

@@ -10,7 +10,18 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from hoi.config import FitClip, MakeTable, MaskClip, PrepareClip, ScoreClip, Section, ShowClip, TrackHand
+from hoi.config import (
+    FitClip,
+    MakeReport,
+    MakeTable,
+    MaskClip,
+    PrepareClip,
+    ReportClip,
+    ScoreClip,
+    Section,
+    ShowClip,
+    TrackHand,
+)
 from hoi.errors import InputError
 from hoi.table import NAME, ClipRow
 
@@ -35,6 +46,8 @@ class Study(BaseModel):
     fit_clip: FitClip
     show_clip: ShowClip
     score_clip: ScoreClip
+    report_clip: ReportClip
+    make_report: MakeReport
     variants: dict[str, dict[str, dict[str, Any]]]
     tables: dict[str, MakeTable]
 
@@ -47,10 +60,11 @@ class Study(BaseModel):
                 if section not in UPSTREAM:
                     raise ValueError(f"variant {name}: unknown section {section!r}, expected one of {sorted(UPSTREAM)}")
                 self.settings(name, section)
-        for table, definition in self.tables.items():
-            unknown = sorted(set(definition.variants) - set(self.variants))
+        named = {f"table {table}": definition.variants for table, definition in self.tables.items()}
+        for where, variants in (named | {"report_clip": self.report_clip.variants}).items():
+            unknown = sorted(set(variants) - set(self.variants))
             if unknown:
-                raise ValueError(f"table {table}: unknown variants {unknown}, expected some of {sorted(self.variants)}")
+                raise ValueError(f"{where}: unknown variants {unknown}, expected some of {sorted(self.variants)}")
         return self
 
     def settings(self, variant: str, stage: str) -> Section:

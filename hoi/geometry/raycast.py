@@ -110,3 +110,11 @@ def visible_masks(
         seen.append(cast_posed(both, k, width, height).instance)
     instance = np.stack(seen)
     return instance == 0, instance == 1
+
+
+def distance_to_surface(
+    points: Float[np.ndarray, "n 3"], vertices: Float[np.ndarray, "v 3"], faces: Integer[np.ndarray, "f 3"]
+) -> Float32[np.ndarray, " n"]:
+    """Distance from each point to the nearest point of a mesh (not only of its vertices), in the unit of the points."""
+    queries = o3d.core.Tensor(np.ascontiguousarray(points, np.float32))
+    return build_scene(vertices, faces).compute_distance(queries).numpy()

@@ -73,6 +73,26 @@ def scores_of_table(wildcards):
     return [f"results/scores/{v}/{c}.json" for v, c in chosen]
 
 
+def shown_variants(wildcards):
+    """Parameter: the variants side by side on a clip's page."""
+    clip_row(wildcards)
+    return [v for v, c in pairs(study.report_clip.variants) if c == wildcards.clip]
+
+
+def shown(stage, path):
+    """Input: a stage's file of every variant on a clip's page, in their order."""
+    return lambda wildcards: [
+        path.format(clip=wildcards.clip, variant=study.owner(v, stage) if stage else v)
+        for v in shown_variants(wildcards)
+    ]
+
+
+def files_of_report(path, stage=None):
+    """Input: a file of every clip and variant in the report; of the variant that owns a stage's result, if one is given."""
+    chosen = pairs(study.report_clip.variants)
+    return list(dict.fromkeys(path.format(clip=c, variant=study.owner(v, stage) if stage else v) for v, c in chosen))
+
+
 def pictures_of_all():
     """The stills of every fit in any table."""
     shown = {v for table in study.tables.values() for v in table.variants}
