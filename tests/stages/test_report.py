@@ -3,85 +3,19 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
-import trimesh
 
-from hoi.artefacts import write_json, write_npz
-from hoi.clip import ClipInfo, Intrinsics, Prepared, write_clip
 from hoi.config import MakeReport, Registration, ReportClip
-from hoi.hand.model import load_hand
-from hoi.present.hands import hand_vertices_cam
-from hoi.present.overlay import write_video
 from hoi.stages.make_report import make_report
 from hoi.stages.report_clip import report_clip
 
 from .browser import Browser, find_browser
+from .made import EVIL, NAME, N, write_fits, write_source
 
-N, WIDTH, HEIGHT = 4, 160, 120
-K = np.array([[200.0, 0, 80], [0, 200, 60], [0, 0, 1]], np.float32)
-EVIL = "</script><script>globalThis.EVIL = 1</script><img src=x onerror='globalThis.EVIL = 1'>"
-NAME = "<script>globalThis.EVIL = 1"  # no clips table takes it; the stages must not care
 QUICK = Registration(starts=8, coarse_points=50, coarse_steps=4, refined=2, points=100, polished=1)
 SETTINGS = ReportClip(
     variants=["box", "broken"], frame_px=120, jpeg_quality=70, faces=200, error_mm=20.0, samples=300, registration=QUICK
 )
-
-
-def moving(depth):
-    T = np.tile(np.eye(4, dtype=np.float32), (N, 1, 1))
-    T[:, 0, 3], T[:, 2, 3] = np.linspace(-0.03, 0.03, N), depth
-    return T
-
-
-def write_source(path):
-    """A clip with truth, whose category is not what it should be."""
-    frames = np.tile(np.linspace(40, 200, WIDTH).astype(np.uint8)[None, None, :, None], (N, HEIGHT, 1, 3))
-    lens = Intrinsics(fx=200, fy=200, cx=80, cy=60)
-    origin = {"source": "folder", "path": EVIL, "truth": "gt", "frames": list(range(N)), "intrinsics": "given"}
-    path.mkdir(parents=True)
-    write_clip(path, Prepared(frames, ClipInfo(category=EVIL, side="right", fps=10, intrinsics=lens), origin))
-    (path / "gt").mkdir()
-    trimesh.creation.box([0.05, 0.08, 0.05]).export(path / "gt/object.ply")
-    joints = np.random.default_rng(0).normal([0, 0, 0.5], 0.03, (N, 21, 3))
-    write_npz("true_poses", path / "gt/poses.npz", T_cam_obj=moving(0.5), joints_cam=joints.astype(np.float32))
-
-
-def write_fit(folder, mesh, poses, hands, masks, reason=None):
-    folder.mkdir(parents=True)
-    mesh.export(folder / "object.ply")
-    write_npz("poses", folder / "poses.npz", **poses)
-    write_npz("hands", folder / "hands.npz", **hands)
-    write_npz("masks", folder / "masks.npz", **masks)
-    write_json(
-        folder / "run.json", {"commit": "c0ffee", "dirty": False, "settings": {EVIL: {"a": EVIL}}, "machine": EVIL}
-    )
-    score = {"clip": NAME, "category": EVIL, "source": EVIL, "variant": folder.name, "f5": 0.0 if reason else 0.5}
-    write_json(folder / "score.json", score | {"failed": bool(reason), "reason": reason})
-    write_video(folder / "overlay.mp4", (np.full((64, 96, 3), 60 * i, np.uint8) for i in range(N)), 10.0)
-
-
-def write_fits(folder):
-    """One fit of a box that is too large, and one that failed."""
-    hand = load_hand("right")
-    pose, betas = np.zeros((N, 45), np.float32), np.zeros(10, np.float32)
-    T_hand = moving(0.55)
-    joints = hand_vertices_cam(hand, pose, betas, T_hand)[:, :21]
-    poses = {
-        "T_cam_obj": moving(0.5), "T_cam_hand": T_hand, "T_hand_obj": moving(0), "pose": pose, "betas": betas,
-        "joints_cam": joints, "K": np.tile(K, (N, 1, 1)), "is_right": np.array(True),
-    }  # fmt: skip
-    keypoints = np.random.default_rng(1).uniform(30, 90, (N, 21, 2)).astype(np.float32)
-    hands = {
-        "T_cam_hand": T_hand, "pose": pose, "betas": betas, "K": K, "keypoints_px": keypoints,
-        "confidence": np.ones(N, np.float32), "found": np.array([True, True, False, True]), "is_right": np.array(True),
-    }  # fmt: skip
-    masks = {name: np.zeros((N, HEIGHT, WIDTH), bool) for name in ("object", "hand")}
-    masks["object"][:, 30:80, 60:110] = True
-    masks |= {"confidence": np.ones(N, np.float32)}
-    box = trimesh.creation.box([0.06, 0.09, 0.06]).subdivide().subdivide()
-    write_fit(folder / "box", box, poses, hands, masks)
-    write_fit(folder / "broken", trimesh.Trimesh(), poses, hands, masks, reason=EVIL)
 
 
 @pytest.fixture(scope="module")
@@ -89,8 +23,8 @@ def report(tmp_path_factory):
     """The report's folder."""
     root = tmp_path_factory.mktemp("report")
     write_source(root / "clip")
-    write_fits(root / "fits")
-    fits = {key: [root / "fits" / v / name for v in SETTINGS.variants] for key, name in {
+    write_fits(root / "fits", "clip")
+    fits = {key: [root / "fits" / v / "clip" / name for v in SETTINGS.variants] for key, name in {
         "hands": "hands.npz", "masks": "masks.npz", "meshes": "object.ply", "poses": "poses.npz", "runs": "run.json",
         "overlays": "overlay.mp4", "scores": "score.json",
     }.items()}  # fmt: skip
@@ -132,10 +66,15 @@ def browser():
         yield opened
 
 
+def drawn(frame):
+    """Has the page drawn this frame (and, after a link was followed, is there a page)?"""
+    return f"document.documentElement?.dataset.drawn === '{frame}'"
+
+
 @pytest.fixture
 def clip_page(report, browser):
     browser.open((report / "clips" / NAME / "index.html").as_uri())
-    browser.until("document.documentElement.dataset.drawn === '0'")
+    browser.until(drawn(0))
     yield browser
     assert browser.errors() == []
     assert [url for url in browser.requests if not url.startswith(("file:", "data:"))] == []
@@ -166,11 +105,11 @@ def test_the_slider_moves_with_keys_and_everything_is_drawn_anew(clip_page):
     clip_page.js("document.querySelector('#time').focus()")
     clip_page.key("ArrowRight", 39)
     clip_page.key("ArrowRight", 39)
-    clip_page.until("document.documentElement.dataset.drawn === '2'")
+    clip_page.until(drawn(2))
     assert clip_page.js("document.querySelector('#now').value") == "frame 2 · 0.20 s"
     assert clip_page.js("document.querySelector('#time').getAttribute('aria-valuetext')") == f"frame 2 of {N}"
     clip_page.key("End", 35)
-    clip_page.until(f"document.documentElement.dataset.drawn === '{N - 1}'")
+    clip_page.until(drawn(N - 1))
 
 
 def test_webgl_draws_the_object_and_the_hand_of_each_column(clip_page):
@@ -198,8 +137,8 @@ def test_the_error_map_has_a_legend_in_millimetres(clip_page):
 
 def test_play_runs_until_it_is_paused(clip_page):
     clip_page.js("document.querySelector('#play').click()")
-    clip_page.until("document.documentElement.dataset.drawn === '3'")
-    clip_page.until("document.documentElement.dataset.drawn === '0'")
+    clip_page.until(drawn(3))
+    clip_page.until(drawn(0))
     clip_page.js("document.querySelector('#play').click()")
     assert clip_page.js("document.querySelector('#play').getAttribute('aria-pressed')") == "false"
 
@@ -231,7 +170,7 @@ def test_the_first_page_sorts_its_table_and_leads_to_the_clip(report, browser):
     assert EVIL in browser.js("document.body.textContent")
     assert browser.errors() == []
     browser.js("document.querySelector('.cards a').click()")
-    browser.until("document.documentElement.dataset.drawn === '0'")
+    browser.until(drawn(0))
     assert Path(browser.js("decodeURIComponent(location.pathname)")) == report / "clips" / NAME / "index.html"
 
 
@@ -240,6 +179,6 @@ def test_without_webgl_the_page_says_so_and_shows_the_rest(report, browser):
         HTMLCanvasElement.prototype.getContext = function (kind) { return kind === "2d" ? real.call(this, kind) : null; }"""
     added = browser.call("Page.addScriptToEvaluateOnNewDocument", source=hide)
     browser.open((report / "clips" / NAME / "index.html").as_uri())
-    browser.until("document.documentElement.dataset.drawn === '0'")
+    browser.until(drawn(0))
     browser.call("Page.removeScriptToEvaluateOnNewDocument", identifier=added["identifier"])
     assert "No 3D" in browser.js("document.querySelector('#trouble').textContent")

@@ -314,7 +314,8 @@
   }
   function tick(now) {
     if (!started) return;
-    const i = (started.frame + Math.floor((now - started.now) / 1000 * clip.fps)) % frameCount;
+    const passed = Math.max(0, now - started.now); // a frame's time may lie before the click
+    const i = (started.frame + Math.floor(passed / 1000 * clip.fps)) % frameCount;
     if (i !== frame) go(i);
     requestAnimationFrame(tick);
   }
