@@ -24,7 +24,7 @@ def load_viser() -> Any:
         return importlib.import_module("viser")
     except ModuleNotFoundError as error:
         raise InputError(
-            "hoi view", f"no module {error.name!r}", "the package viser", "pip install 'hoi-from-video[view]'"
+            "hoi view", f"no module {error.name!r}", "the package viser", "pip install -e '.[view]' in the checkout"
         ) from error
 
 

@@ -15,6 +15,7 @@ from hoi.evaluate.score import is_failed
 from hoi.present.overlay import overlaid
 from hoi.present.site.columns import Found, found_column, true_column
 from hoi.present.site.pages import clip_page, script
+from hoi.present.site.shown import Column
 
 
 def report_clip(
@@ -51,7 +52,7 @@ def report_clip(
         (folder / "frames").mkdir(parents=True)
         for name, frame in zip(shown["frames"], frames, strict=True):
             _write_jpg(folder / name, frame, config)
-        _write_jpg(folder / "thumbnail.jpg", _thumbnail(frames, found), config)
+        _write_jpg(folder / "thumbnail.jpg", _thumbnail(frames, columns), config)
         for variant, film in zip(variants, overlays, strict=True):
             shutil.copyfile(film, folder / f"{variant}.mp4")
         (folder / "data.js").write_text(script("HOI_CLIP", shown))
@@ -63,10 +64,10 @@ def _object(path: Path) -> trimesh.Trimesh | None:
     return None if is_failed(mesh) else mesh
 
 
-def _thumbnail(frames: np.ndarray, found: Iterable[Found]) -> np.ndarray:
+def _thumbnail(frames: np.ndarray, columns: Iterable[Column]) -> np.ndarray:
     """The middle frame with the first whole fit over it."""
     i = len(frames) // 2
-    fitted = next((fit for fit in (one.fitted() for one in found) if fit), None)
+    fitted = next((fit for fit in (column.fitted() for column in columns) if fit), None)
     return frames[i] if fitted is None else overlaid(frames[i], fitted, i)
 
 

@@ -135,6 +135,17 @@ def test_the_error_map_has_a_legend_in_millimetres(clip_page):
     clip_page.until(f"{free(0)}.toDataURL() !== {json.dumps(before)}")
 
 
+def test_a_link_leads_to_a_moment_and_a_layer(report, browser):
+    address = (report / "clips" / NAME / "index.html").as_uri()
+    browser.open("about:blank")
+    browser.open(f"{address}#frame=2&colour=error")
+    browser.until(drawn(2))
+    assert not browser.js("document.querySelector('#legend').hidden")
+    browser.js("location.hash = 'frame=99&colour=<script>'")
+    browser.until(drawn(0))
+    assert browser.errors() == []
+
+
 def test_play_runs_until_it_is_paused(clip_page):
     clip_page.js("document.querySelector('#play').click()")
     clip_page.until(drawn(3))

@@ -44,7 +44,7 @@ def answer(port, patience_s=60.0):
 
 
 def test_it_serves_a_page_until_it_is_interrupted(results):
-    pytest.importorskip("viser", reason="no viser: pip install 'hoi-from-video[view]'")
+    pytest.importorskip("viser", reason="no viser: pip install -e '.[view]'")
     port = free_port()
     command = [sys.executable, "-m", "hoi", "view", "cup", "--results", str(results), "--port", str(port)]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(PACKAGE.parent), os.environ.get("PYTHONPATH", "")])}
@@ -62,7 +62,7 @@ def test_it_serves_a_page_until_it_is_interrupted(results):
 
 
 def test_frames_bodies_and_film(results, monkeypatch):
-    viser = pytest.importorskip("viser", reason="no viser: pip install 'hoi-from-video[view]'")
+    viser = pytest.importorskip("viser", reason="no viser: pip install -e '.[view]'")
     seen = {}
 
     class Stop(KeyboardInterrupt):
@@ -93,7 +93,7 @@ def test_frames_bodies_and_film(results, monkeypatch):
 
 @pytest.mark.parametrize("clip", ["cap", "*", "../fits"])
 def test_a_clip_without_fits_is_answered_with_those_that_have_some(results, capsys, clip):
-    pytest.importorskip("viser", reason="no viser: pip install 'hoi-from-video[view]'")
+    pytest.importorskip("viser", reason="no viser: pip install -e '.[view]'")
     with pytest.raises(SystemExit, match="2"):
         cli.main(["view", clip, "--results", str(results)])
     said = capsys.readouterr().err
@@ -104,4 +104,4 @@ def test_without_viser_it_says_what_to_install(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "viser", None)
     with pytest.raises(SystemExit, match="2"):
         cli.main(["view", "cup"])
-    assert "pip install 'hoi-from-video[view]'" in capsys.readouterr().err
+    assert "pip install -e '.[view]'" in capsys.readouterr().err

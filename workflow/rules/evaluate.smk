@@ -40,7 +40,7 @@ rule make_table:
         scores=scores_of_table,
         code=stage_code("make_table"),
     output:
-        csv="results/tables/{table}.csv",
+        csv=report("results/tables/{table}.csv", caption="../report/table.rst", category="Tables"),
         md="results/tables/{table}.md",
     log:
         "results/logs/make_table/{table}.log",

@@ -13,7 +13,12 @@ rule show_clip:
         poses=made_by("fit_clip", "results/fits/{variant}/{clip}/poses.npz"),
         code=stage_code("show_clip"),
     output:
-        still="results/fits/{variant}/{clip}/still.png",
+        still=report(
+            "results/fits/{variant}/{clip}/still.png",
+            caption="../report/still.rst",
+            category="Stills",
+            subcategory="{variant}",
+        ),
         overlay="results/fits/{variant}/{clip}/overlay.mp4",
     log:
         "results/logs/show_clip/{variant}/{clip}.log",

@@ -12,7 +12,6 @@ from hoi.config import ReportClip
 from hoi.geometry.registration import Search
 from hoi.hand.model import HandModel, load_hand
 from hoi.present.hands import hand_vertices_cam
-from hoi.present.overlay import Fitted, MovingObject
 from hoi.present.site.shown import Column, Hand, error_layer, surface_of
 
 TRUTH = "truth"
@@ -38,13 +37,6 @@ class Found:
         """Vertices of every frame's hand in the camera, metres."""
         p = self.poses
         return hand_vertices_cam(self.hand, p["pose"], p["betas"], p["T_cam_hand"])
-
-    def fitted(self) -> Fitted | None:
-        """The fit, ready to be drawn; None without an object."""
-        if self.mesh is None:
-            return None
-        moving = MovingObject(self.mesh, self.poses["T_cam_obj"])
-        return Fitted(moving, self.hand_vertices, self.hand.faces.numpy(), self.poses["K"])
 
 
 def found_column(found: Found, truth: trimesh.Trimesh | None, config: ReportClip, seed: int) -> Column:

@@ -11,7 +11,7 @@ from hoi.present.site.markdown import MarkdownTable
 from hoi.present.tables import COLUMNS, MISSING
 
 SITE = Path(__file__).parent
-ASSETS = ("style.css", "icon.svg", "three.min.js", "viewer.js", "sorting.js")
+ASSETS = ("style.css", "icon.svg", "three.min.js", "bodies.js", "viewer.js", "sorting.js")
 LABELS = ("clip", "category", "source", "variant")  # of a score: what it is of; the rest are metrics
 _templates = Environment(
     loader=FileSystemLoader(SITE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -143,7 +143,7 @@ def _failure(score: Record) -> str:
 
 def _card(clip: str, scores: Sequence[Record]) -> dict[str, str]:
     best = [score["f5"] for score in scores if score.get("f5") is not None]
-    fact = f"F@5 mm {shown(min(best))} to {shown(max(best))}" if best else "no true shape"
+    fact = f"F@5 mm {min(best):.2f} to {max(best):.2f}" if best else "no true shape"
     return {"clip": clip, "fact": f"{scores[0]['category']} · {fact}" if scores[0].get("category") else fact}
 
 

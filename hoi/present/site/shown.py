@@ -16,6 +16,7 @@ from hoi.geometry.raycast import distance_to_surface
 from hoi.geometry.registration import Search, register
 from hoi.geometry.sampling import sample_surface
 from hoi.geometry.simplify import simplified
+from hoi.present.overlay import Fitted, MovingObject
 from hoi.present.site.packing import packed, packed_in_steps
 
 OUTLINE_PX = 0.7  # how far a mask's outline may be off: below a pixel nobody sees it, and it halves the page
@@ -94,6 +95,13 @@ class Column:
                 for kind, masks in self.masks.items()
             },
         } | {key: None if array is None else packed(array) for key, array in arrays.items()}
+
+    def fitted(self) -> Fitted | None:
+        """Object and hand, to be drawn; None unless both are known."""
+        if self.object is None or self.hand is None:
+            return None
+        mesh = trimesh.Trimesh(self.object.vertices, self.object.faces, process=False)
+        return Fitted(MovingObject(mesh, self.object.T_cam_obj), self.hand.vertices, self.hand.faces, self.K)
 
 
 def outlines(mask: Bool[np.ndarray, "H W"]) -> list[list[float]]:

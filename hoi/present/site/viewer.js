@@ -3,30 +3,16 @@
 // Data (HOI_CLIP) come from data.js: hoi/present/site/shown.py says what they are. Text goes into the page as text alone.
 (() => {
   const THREE = globalThis.HOI_THREE;
+  const { BONES, FLIP, RAMP, SCALE, between, frustum, lensOf, matrix, rows, sticks, surface, unpack } = globalThis.HOI_BODIES;
   const clip = globalThis.HOI_CLIP;
   const OBJECT = 0x5c8cd1, TRUTH = 0x80b37a, SKIN = 0xedb38c;
   const MASK = { object: "#4f8fe8", hand: "#f0904a" };
-  const SCALE = ["#fcffa4", "#f7d340", "#fc9f07", "#f06f20", "#d54a41", "#ae305c", "#84206b", "#59106e", "#2b0b57"];
-  // OpenPose's hand: wrist, then thumb to little finger, root to tip
-  const BONES = [0, 1, 2, 3, 4].flatMap((f) => [[0, 4 * f + 1], ...[1, 2, 3].map((k) => [4 * f + k, 4 * f + k + 1])]);
   const FIELD = 30; // degrees, of the free view from top to bottom
   const byId = (id) => document.getElementById(id);
 
-  // ---------------------------------------------------------------- data
-  const TYPES = { f4: Float32Array, u4: Uint32Array, u2: Uint16Array, u1: Uint8Array };
-  function unpack(packed) {
-    if (!packed) return null;
-    const text = atob(packed.data), bytes = new Uint8Array(text.length);
-    for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
-    const numbers = new TYPES[packed.type](bytes.buffer);
-    return packed.step === undefined ? numbers : Float32Array.from(numbers, (n) => packed.low + packed.step * n);
-  }
-  const rows = (array, width, i) => array.subarray(width * i, width * (i + 1));
-  const matrix = (array, i) => new THREE.Matrix4().fromArray(rows(array, 16, i)).transpose(); // ours are row by row
   const frameCount = clip.frames.length, [width, height] = clip.size;
 
   // ---------------------------------------------------------------- one canvas of WebGL, copied to every panel
-  const FLIP = new THREE.Matrix4().makeRotationX(Math.PI); // OpenCV's camera (y down, z forward) to WebGL's
   const renderer = makeRenderer();
   function makeRenderer() {
     try {
@@ -43,61 +29,6 @@
   const shown = { fit: true, masks: true, tracks: false, object: true, hand: true, still: false };
   let layerName = "", frame = 0;
 
-  function ramp(share) {
-    const at = Math.min(Math.max(share, 0), 1) * (SCALE.length - 1), i = Math.min(Math.floor(at), SCALE.length - 2);
-    return new THREE.Color(SCALE[i]).lerp(new THREE.Color(SCALE[i + 1]), at - i);
-  }
-  const RAMP = Array.from({ length: 256 }, (_, i) => ramp(i / 255));
-
-  function surface(vertices, faces, colour) {
-    const geometry = new THREE.BufferGeometry();
-    geometry.setAttribute("position", new THREE.BufferAttribute(vertices, 3));
-    geometry.setIndex(new THREE.BufferAttribute(faces, 1));
-    geometry.computeVertexNormals();
-    const mesh = new THREE.Mesh(geometry, new THREE.MeshStandardMaterial({ color: colour, roughness: 0.65 }));
-    mesh.frustumCulled = false;
-    mesh.matrixAutoUpdate = false;
-    return mesh;
-  }
-
-  function lines(points, colour) {
-    const geometry = new THREE.BufferGeometry();
-    geometry.setAttribute("position", new THREE.BufferAttribute(points, 3));
-    const drawn = new THREE.LineSegments(geometry, new THREE.LineBasicMaterial({ color: colour }));
-    drawn.frustumCulled = false;
-    return drawn;
-  }
-
-  function sticks(count, colour) {
-    const stick = new THREE.CylinderGeometry(0.0025, 0.0025, 1, 8); // metres
-    const drawn = new THREE.InstancedMesh(stick, new THREE.MeshStandardMaterial({ color: colour, roughness: 0.65 }), count);
-    drawn.frustumCulled = false;
-    return drawn;
-  }
-
-  function between(a, b) { // a stick along y, from -1/2 to 1/2, laid from a to b
-    const way = b.clone().sub(a), length = way.length();
-    const turn = new THREE.Quaternion().setFromUnitVectors(new THREE.Vector3(0, 1, 0), way.divideScalar(length || 1));
-    return new THREE.Matrix4().compose(a.clone().add(b).multiplyScalar(0.5), turn, new THREE.Vector3(1, length, 1));
-  }
-
-  function frustum(K) {
-    const z = 0.06, corners = [[0, 0], [width, 0], [width, height], [0, height]];
-    const at = corners.map(([u, v]) => [z * (u - K[2]) / K[0], z * (v - K[5]) / K[4], z]);
-    const points = at.flatMap((p, i) => [0, 0, 0, ...p, ...p, ...at[(i + 1) % 4]]);
-    return lines(new Float32Array(points), 0x8a949d);
-  }
-
-  function lensOf(K) { // the clip's own camera: pixel (u, v) = K X / z
-    const camera = new THREE.PerspectiveCamera(), near = 0.01, far = 20;
-    camera.projectionMatrix.set(
-      2 * K[0] / width, -2 * K[1] / width, 1 - 2 * K[2] / width, 0,
-      0, 2 * K[4] / height, 2 * K[5] / height - 1, 0,
-      0, 0, -(far + near) / (far - near), -2 * far * near / (far - near), 0, 0, -1, 0);
-    camera.projectionMatrixInverse.copy(camera.projectionMatrix).invert();
-    return camera;
-  }
-
   // ---------------------------------------------------------------- a column: one fit, or the truth
   class Column {
     constructor(data, element) {
@@ -112,7 +43,7 @@
       this.world.matrixAutoUpdate = false;
       this.light = new THREE.DirectionalLight(0xffffff, 2.4);
       this.scene.add(this.world, this.light, this.light.target, new THREE.HemisphereLight(0xffffff, 0x8d8377, 1.5));
-      this.frustum = frustum(rows(this.K, 9, 0));
+      this.frustum = frustum(rows(this.K, 9, 0), clip.size);
       this.world.add(this.frustum);
       this.addObject(data.object, data.name === "truth" ? TRUTH : OBJECT);
       this.addHand(data.hand, unpack(data.joints));
@@ -141,18 +72,24 @@
       }
     }
 
-    measure() { // a ball around hand and object in every frame
-      const box = new THREE.Box3(), point = new THREE.Vector3();
-      const every = this.handVertices ?? this.joints ?? new Float32Array();
-      for (let i = 0; i < every.length; i += 21) box.expandByPoint(point.fromArray(every, i));
-      if (this.object) {
-        this.object.geometry.computeBoundingBox();
-        for (let i = 0; i < frameCount; i++) {
+    measure() { // where the 3D view looks in every frame, and how far hand and object reach from there
+      const points = this.handVertices ?? this.joints, width = this.handVertices ? this.handWidth : 63;
+      const bodies = Array.from({ length: frameCount }, (_, i) => {
+        const box = new THREE.Box3(), point = new THREE.Vector3();
+        for (let k = points ? width * i : Infinity; k < width * (i + 1); k += 21) box.expandByPoint(point.fromArray(points, k));
+        if (this.object) {
+          this.object.geometry.computeBoundingBox();
           box.union(this.object.geometry.boundingBox.clone().applyMatrix4(matrix(this.poses, i)));
         }
-      }
-      if (box.isEmpty()) box.set(new THREE.Vector3(-0.1, -0.1, 0.4), new THREE.Vector3(0.1, 0.1, 0.6));
-      this.ball = box.getBoundingSphere(new THREE.Sphere());
+        return box.isEmpty() ? new THREE.Box3(new THREE.Vector3(-0.1, -0.1, 0.4), new THREE.Vector3(0.1, 0.1, 0.6)) : box;
+      });
+      const half = Math.round(clip.fps / 2); // follows slowly, so that what jitters is seen to jitter
+      this.middles = bodies.map((_, i) => {
+        const near = bodies.slice(Math.max(0, i - half), i + half + 1), sum = new THREE.Vector3();
+        for (const box of near) sum.add(box.getCenter(new THREE.Vector3()));
+        return sum.divideScalar(near.length);
+      });
+      this.radius = Math.max(...bodies.map((box) => box.getSize(new THREE.Vector3()).length() / 2));
     }
 
     paint() { // the object by the chosen layer, or plain
@@ -208,7 +145,7 @@
         this.world.matrix.copy(FLIP);
         this.frustum.visible = false;
         context.globalAlpha = 0.75;
-        this.render(lensOf(rows(this.K, 9, i)), canvas);
+        this.render(lensOf(rows(this.K, 9, i), clip.size), canvas);
         context.globalAlpha = 1;
       }
       context.save();
@@ -254,12 +191,13 @@
       const canvas = fitted(this.freeCanvas, 0.8), context = canvas.getContext("2d");
       context.clearRect(0, 0, canvas.width, canvas.height);
       this.world.matrix.copy(FLIP);
-      if (shown.still && this.poses) { // every frame is moved so that the object is where it was in the first
+      const at = shown.still && this.poses ? 0 : i;
+      if (at !== i) { // this frame is moved so that the object is where it was in the first
         this.world.matrix.multiply(matrix(this.poses, 0)).multiply(matrix(this.poses, i).invert());
       }
       this.frustum.visible = true;
-      const camera = new THREE.PerspectiveCamera(FIELD, 1.25, 0.01, 20), middle = this.ball.center.clone().applyMatrix4(FLIP);
-      const away = 0.8 * radius / Math.sin(FIELD / 2 * Math.PI / 180) * free.zoom;
+      const camera = new THREE.PerspectiveCamera(FIELD, 1.25, 0.01, 20), middle = this.middles[at].clone().applyMatrix4(FLIP);
+      const away = 0.7 * radius / Math.sin(FIELD / 2 * Math.PI / 180) * free.zoom;
       const flat = Math.cos(free.rise);
       camera.position.set(flat * Math.sin(free.turn), Math.sin(free.rise), flat * Math.cos(free.turn));
       camera.position.multiplyScalar(away).add(middle);
@@ -277,7 +215,7 @@
   }
 
   const columns = clip.columns.map((data, i) => new Column(data, document.querySelector(`[data-column="${i}"]`)));
-  const radii = columns.map((column) => column.ball.radius).sort((a, b) => a - b);
+  const radii = columns.map((column) => column.radius).sort((a, b) => a - b);
   const radius = radii[Math.floor(radii.length / 2)]; // one scale for all columns, and one bad fit does not set it
   const pictures = clip.frames.map((file) => {
     const picture = new Image();
@@ -352,10 +290,12 @@
     invalidate();
   }
   const layers = new Map(clip.columns.flatMap((c) => c.object?.layers ?? []).map((layer) => [layer.name, layer]));
+  const dots = new Map();
   for (const [name, layer] of layers.size ? [["", null], ...layers] : []) {
     const label = document.createElement("label"), dot = document.createElement("input");
     Object.assign(dot, { type: "radio", name: "colour", value: name, checked: !name });
     dot.addEventListener("change", () => choose(layer));
+    dots.set(name, dot);
     label.append(dot, name ? layer.title : "plain");
     byId("colours").append(label);
   }
@@ -420,6 +360,14 @@
     byId("neighbours").append(link);
   }
 
+  // ---------------------------------------------------------------- #frame=14&colour=error: a link to a moment
+  function follow() {
+    const wanted = new URLSearchParams(location.hash.slice(1)), i = Number(wanted.get("frame") ?? frame);
+    if (layers.has(wanted.get("colour"))) dots.get(wanted.get("colour")).click();
+    go(Number.isInteger(i) && i >= 0 && i < frameCount ? i : 0);
+  }
+  globalThis.addEventListener("hashchange", follow);
+
   new ResizeObserver(invalidate).observe(document.body);
-  go(0);
+  follow();
 })();
