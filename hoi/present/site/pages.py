@@ -7,7 +7,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from hoi.present.site.markdown import MarkdownTable
+from hoi.present.site.markdown import Block
 from hoi.present.tables import COLUMNS, MISSING
 
 SITE = Path(__file__).parent
@@ -60,7 +60,7 @@ def clip_page(
 
 
 def index_page(
-    scores: Sequence[Record], runs: Sequence[Record], tables: Mapping[str, MarkdownTable], columns: Sequence[str]
+    scores: Sequence[Record], runs: Sequence[Record], tables: Mapping[str, Sequence[Block]], columns: Sequence[str]
 ) -> str:
     """The first page: a card a clip, every table, and every score."""
     clips = list(dict.fromkeys(str(score["clip"]) for score in scores))
@@ -71,8 +71,8 @@ def index_page(
         warning=_warning(runs),
         cards=[_card(clip, [score for score in scores if score["clip"] == clip]) for clip in clips],
         tables=[
-            {"name": name, "head": t.head, "rows": t.rows, "notes": t.notes, "numbers": _number_columns(t)}
-            for name, t in tables.items()
+            {"name": name, "blocks": [{"block": block, "numbers": _number_columns(block)} for block in blocks]}
+            for name, blocks in tables.items()
         ],
         every={
             "head": ["clip", "category", "variant", *(title(key) for key in columns)],
@@ -165,9 +165,9 @@ def _warning(runs: Sequence[Record]) -> str:
     return f"Careful: {', and '.join(parts)}." if parts else ""
 
 
-def _number_columns(table: MarkdownTable) -> set[int]:
+def _number_columns(table: Block) -> set[int]:
     """Columns all of whose cells are numbers or dashes: they stand at the right."""
-    bare = [[str(cell).replace("<strong>", "").replace("</strong>", "") for cell in row] for row in table.rows]
+    bare = [[str(cell).replace("<strong>", "") for cell in row] for row in table.rows]
     return {i for i in range(len(table.head)) if bare and all(_is_number(row[i]) for row in bare if i < len(row))}
 
 
