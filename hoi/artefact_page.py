@@ -36,9 +36,9 @@ FILES = (
     FileKind("fits/{variant}/{clip}/scene.glb", "animated hand and object, glTF 2.0 (y up), metres", "fit_clip", "people"),
     FileKind("fits/{variant}/{clip}/still.png", "input, overlay, novel views", "show_clip", "people"),
     FileKind("fits/{variant}/{clip}/overlay.mp4", "fit drawn over the frames, H.264", "show_clip", "people, report_clip"),
-    FileKind("scores/{variant}/{clip}.json", "clip, category, variant and every metric; null where the truth does not "
-             "say", "score_clip", "make_table, report_clip, make_report"),
-    FileKind("tables/{table}.csv, .md", "one table", "make_table", "people, make_report"),
+    FileKind("scores/{variant}/{clip}.json", "clip, category, variant, failed (and why) and every metric (hoi/metrics.py); null "
+             "where the truth does not say; digests of what made it", "score_clip", "make_table, report_clip, make_report"),
+    FileKind("tables/{table}.csv, .md, .tex", "one table", "make_table", "people; make_report (.csv, .md)"),
     FileKind("report/clips/{clip}/", "one clip's page: index.html, data.js (what its viewer shows), frames, films",
              "report_clip", "people"),
     FileKind("report/index.html, report/site/", "the report's first page; style, viewer and tables of all pages",

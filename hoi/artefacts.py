@@ -12,11 +12,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
-from hoi.errors import InputError
+from hoi.errors import DataFailure, InputError
+
+Output = Annotated[Path, "written by the stage"]  # of a stage's parameters: where the CLI records a DataFailure
+FAILURE = "hoi_failure"
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,14 @@ SCHEMAS: dict[str, dict[str, Array]] = {
         "T_cam_hand": Array("float32", "N 4 4", "hand frame to camera, metres"),
         "pose": Array("float32", "N 45", "axis-angle in radians, flat mean"),
         "betas": Array("float32", "10", "hand shape"),
+    },
+    "scored_poses": {
+        "T_cam_obj": Array("float32", "N 4 4", "object frame to camera, metres", optional=True),
+        "joints_cam": Array("float32", "N 21 3", "keypoints in OpenPose order, in the camera, metres", optional=True),
+        "hand_vertices_cam": Array("float32", "N V 3", "the hand's surface in the camera, metres", optional=True),
+        "hand_faces": Array("int64", "F 3", "its triangles", optional=True),
+        "frames": Array("int64", "N", "which of the truth's frames the rows are, from 0", optional=True),
+        "is_right": Array("bool", "", "side of the hand", optional=True),
     },
     "true_depth": {
         "depth_mm": Array("uint16", "N H W", "z-depth of hand, forearm and object in millimetres, 0 = background"),
@@ -120,6 +131,22 @@ def whole(path: Path | str) -> Iterator[Path]:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
+def write_failure(path: Path | str, failure: DataFailure) -> None:
+    """In place of any artefact: why this clip has none. A small JSON file, whatever the path's suffix."""
+    write_json(path, {FAILURE: failure.record()})
+
+
+def raise_recorded(path: Path | str) -> None:
+    """Raise the DataFailure that stands in place of the artefact at this path, if one does."""
+    path = Path(path)
+    if not path.is_file():
+        return
+    with path.open("rb") as file:
+        start = file.read(64)
+    if FAILURE.encode() in start and start.startswith(b"{"):
+        raise DataFailure(**json.loads(path.read_text())[FAILURE])
+
+
 def write_npz(kind: str, path: Path | str, **arrays: Any) -> None:
     """Check against the schema `kind`, write compressed."""
     checked = check(kind, arrays, path)
@@ -127,25 +154,35 @@ def write_npz(kind: str, path: Path | str, **arrays: Any) -> None:
         np.savez_compressed(scratch, **checked)
 
 
-def read_npz(kind: str, path: Path | str) -> dict[str, np.ndarray]:
-    """Read without pickle and check against the schema `kind`."""
+def load_arrays(path: Path | str) -> dict[str, np.ndarray]:
+    """All arrays of an npz, read without pickle; a recorded failure is raised again."""
+    raise_recorded(path)
     try:
         with np.load(path, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in file.files}
+            return {key: file[key] for key in file.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(path, str(error), f"a readable npz of kind {kind}", "delete it and run again") from error
-    return check(kind, arrays, path)
+        raise InputError(path, str(error), "a readable npz", "delete it and make it again") from error
+
+
+def read_npz(kind: str, path: Path | str) -> dict[str, np.ndarray]:
+    """Read and check against the schema `kind`."""
+    return check(kind, load_arrays(path), path)
+
+
+def write_text(path: Path | str, text: str) -> None:
+    """Write UTF-8 text."""
+    with whole(path) as scratch:
+        scratch.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path | str, content: Any) -> None:
     """Write indented JSON; NaN is refused (null says 'not measured')."""
-    text = json.dumps(content, indent=1, allow_nan=False) + "\n"
-    with whole(path) as scratch:
-        scratch.write_text(text)
+    write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
 
 
 def read_json(path: Path | str) -> Any:
-    """Read JSON; a damaged file is an InputError."""
+    """Read JSON; a damaged file is an InputError, a recorded failure is raised again."""
+    raise_recorded(path)
     try:
         return json.loads(Path(path).read_text())
     except (OSError, ValueError) as error:

@@ -1,7 +1,8 @@
 """`python -m hoi STAGE --name value ...`: one command a stage, its flags those of the stage's function.
 
 Every stage is the function of its name in `hoi/stages/NAME.py`. A Path is a path, a settings section or a clips row is JSON,
-a list takes several values. Bad input ends with exit status 2 and the error's text alone.
+a list takes several values. Bad input ends with exit status 2 and the error's text alone. A clip whose data do not allow the
+stage (DataFailure) ends well: the reason is written into the stage's outputs, with the path given as `--log`, if any.
 """
 
 import argparse
@@ -10,27 +11,24 @@ import inspect
 import sys
 import typing
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from hoi.errors import InputError
+from hoi.artefacts import Output, write_failure
+from hoi.errors import DataFailure, InputError
 
 STAGES = (
     "prepare_clip", "track_hand", "mask_clip", "fit_clip", "show_clip", "score_clip", "make_table", "report_clip",
     "make_report",
 )  # fmt: skip
-COMMANDS = ("summary", "view")  # what people run beside the workflow: the function of that name in hoi/NAME.py
+COMMANDS = ("summary", "score", "view")  # functions of modules of their names beside this one
 
 
 def stage_function(name: str) -> Callable[..., None]:
-    """The function of a stage; its module is imported only now."""
-    return getattr(importlib.import_module(f"hoi.stages.{name}"), name)
-
-
-def command_function(name: str) -> Callable[..., None]:
-    """The function of a command for people."""
-    return getattr(importlib.import_module(f"hoi.{name}"), name)
+    """The function of a stage or another command; its module is imported only now."""
+    return getattr(importlib.import_module(f"hoi.{name}" if name in COMMANDS else f"hoi.stages.{name}"), name)
 
 
 def parser_of(stage: Callable[..., None]) -> argparse.ArgumentParser:
@@ -54,7 +52,7 @@ def parser_of(stage: Callable[..., None]) -> argparse.ArgumentParser:
 
 
 def _parameters(stage: Callable[..., None]) -> dict[str, Any]:
-    hints = typing.get_type_hints(stage)
+    hints = typing.get_type_hints(stage, include_extras=True)
     return {name: hints[name] for name in inspect.signature(stage).parameters}
 
 
@@ -64,6 +62,10 @@ def _positional(stage: Callable[..., None]) -> list[str]:
 
 
 def _reader(kind: Any) -> Callable[[str], Any]:
+    if kind == Output:
+        return Path
+    if type(None) in typing.get_args(kind):
+        kind = typing.get_args(kind)[0]
     if typing.get_origin(kind) is list:
         return typing.get_args(kind)[0]
     if isinstance(kind, type) and issubclass(kind, BaseModel):
@@ -78,17 +80,33 @@ def _model(kind: type[BaseModel], text: str) -> BaseModel:
         raise InputError(f"--{kind.__name__}", text, str(error), "correct the JSON") from error
 
 
+def _run(stage: Callable[..., None], words: Sequence[str]) -> None:
+    """Run a stage; what its data do not allow is recorded in its outputs."""
+    parser = parser_of(stage)
+    parser.add_argument("--log", help="where messages go: named in a recorded failure")
+    given = vars(parser.parse_args(words))
+    values = {name: value for name, value in given.items() if name in _parameters(stage)}
+    positional = [values.pop(name) for name in _positional(stage)]
+    try:
+        stage(*positional, **values)
+    except DataFailure as failure:
+        outputs = [values[name] for name, kind in _parameters(stage).items() if kind == Output]
+        if not outputs:
+            raise
+        failure.stage, failure.log = failure.stage or stage.__name__, failure.log or given["log"]
+        for path in outputs:
+            write_failure(path, failure)
+        sys.stderr.write(f"hoi {stage.__name__}: {failure}\n")
+        sys.stdout.write(f"hoi {stage.__name__}: no result, recorded as failure of {failure.stage}: {failure.found}\n")
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one stage or command."""
+    """Run one stage or another command."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if not arguments or arguments[0] not in (*STAGES, *COMMANDS):
-        names = f"stages: {', '.join(STAGES)}; for people: {', '.join(COMMANDS)}"
-        sys.exit(f"usage: python -m hoi STAGE --name value ...\n{names}")
+        sys.exit(f"usage: python -m hoi STAGE --name value ...\nstages: {', '.join(STAGES)}, or: {', '.join(COMMANDS)}")
     try:
-        stage = (command_function if arguments[0] in COMMANDS else stage_function)(arguments[0])
-        values = vars(parser_of(stage).parse_args(arguments[1:]))
-        positional = [values.pop(name) for name in _positional(stage)]
-        stage(*positional, **{name: value for name, value in values.items() if name in _parameters(stage)})
+        _run(stage_function(arguments[0]), arguments[1:])
     except InputError as error:
         sys.stderr.write(f"hoi {arguments[0]}: {error}\n")
         sys.exit(2)

@@ -131,6 +131,7 @@ class Truth:
     object_path: Path | None
     poses: dict[str, np.ndarray] | None
     masks: dict[str, dict[int, np.ndarray]]
+    is_made: bool = False  # a clip made here: what is given with it is true
 
 
 def read_truth(clip_path: Path) -> Truth:
@@ -139,7 +140,7 @@ def read_truth(clip_path: Path) -> Truth:
     if origin["truth"] is None:
         return Truth(None, None, {})
     folder, indices = clip_path / origin["truth"], origin["frames"]
-    size = read_frames_size(clip_path)
+    size, made = read_frames_size(clip_path), origin["source"] == "procedural"
     object_path, poses_path = folder / "object.ply", folder / "poses.npz"
     poses = read_npz("true_poses", poses_path) if poses_path.exists() else None
     if poses is not None:
@@ -149,7 +150,7 @@ def read_truth(clip_path: Path) -> Truth:
             )
         poses = {key: value[indices] for key, value in poses.items()}
     masks = {name: _renumbered(folder / "masks" / name, indices, size) for name in ("object", "hand")}
-    return Truth(object_path if object_path.exists() else None, poses, {k: m for k, m in masks.items() if m})
+    return Truth(object_path if object_path.exists() else None, poses, {k: m for k, m in masks.items() if m}, made)
 
 
 def _renumbered(folder: Path, indices: list[int], size: tuple[int, int]) -> dict[int, np.ndarray]:

@@ -193,6 +193,21 @@ class FitHull(Section):
     seen: Fraction
 
 
+class FitTemplate(Section):
+    """The template baseline: a training mesh of the category, fitted to the masks."""
+
+    meshes: Count
+    starts: Count
+    frames: Count
+    points: Count
+    pixels: Count
+    steps: Count
+    rate: Positive
+    scale_sigma: Positive
+    place_m: Positive
+    prior: NonNegative
+
+
 class FitStart(Section):
     """Where the fit starts: inflated silhouettes, and poses registered to them."""
 
@@ -212,7 +227,7 @@ class FitStart(Section):
 class FitClip(Section):
     """Object shape, hand and poses from masks and the tracked hand."""
 
-    method: Literal["sdf", "hull"]
+    method: Literal["sdf", "hull", "template"]
     steps: Count
     warm_steps: Count
     level_start: Count
@@ -229,6 +244,7 @@ class FitClip(Section):
     rates: FitRates
     weights: FitWeights
     hull: FitHull
+    template: FitTemplate
 
 
 class Registration(Section):
@@ -247,7 +263,6 @@ class ScoreClip(Section):
 
     samples: Count
     relative_samples: Count
-    failure_cd_cm2: Positive
     registration: Registration
 
 
@@ -259,10 +274,20 @@ class ShowClip(Section):
 
 
 class MakeTable(Section):
-    """One table: which variants, in which order, and which metrics (keys of hoi.present.tables.COLUMNS)."""
+    """One table: which variants, in which order, which metrics (keys of hoi.metrics.METRICS), and what groups its rows.
+
+    `group_by` is a column of the clips table or a key of the scores, such as `frames`. `interval` adds the 95 % bootstrap
+    interval of each mean over clips. `reported` names sets of config/reported.tsv that are listed below, never mixed in.
+    `mixed: allow` lets in rows that different code or settings made.
+    """
 
     variants: list[str]
     columns: list[str]
+    caption: str = ""
+    group_by: str = "category"
+    interval: bool = False
+    reported: list[str] = []
+    mixed: Literal["refuse", "allow"] = "refuse"
 
 
 class ReportClip(Section):
@@ -278,6 +303,6 @@ class ReportClip(Section):
 
 
 class MakeReport(Section):
-    """The report's first page: which metrics its table of clips has (keys of hoi.present.tables.COLUMNS)."""
+    """The report's first page: which metrics its table of clips has (keys of hoi.metrics.METRICS)."""
 
     columns: list[str]

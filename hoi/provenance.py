@@ -1,12 +1,17 @@
-"""What made a result: commit, settings, seed, versions, device, seconds."""
+"""What made a result: commit, code, settings, seed, versions, device, seconds, memory."""
 
+import hashlib
+import json
 import platform
+import resource
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
+
+from hoi.imports import stage_code
 
 PACKAGES = ("torch", "numpy", "numba", "open3d-cpu", "trimesh", "opencv-python-headless", "snakemake")
 
@@ -19,11 +24,45 @@ def run_record(settings: BaseModel, seed: int, seconds: float, more: dict[str, A
         "settings": settings.model_dump(),
         "seed": seed,
         "seconds": round(seconds, 2),
+        "memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
         "python": platform.python_version(),
         "machine": f"{platform.machine()} {platform.system()}",
         "versions": {name: version(name) for name in PACKAGES},
         **more,
     }
+
+
+def code_of(*stages: str) -> dict[str, str]:
+    """A digest of each stage's sources: its module, all that it imports of this package, and the data beside them.
+
+    It changes when, and only when, a rerun may give something else; a commit changes with every comma in the docs, says
+    nothing of a dirty tree, and is not there without git.
+    """
+    return {stage: _digest(b"".join(Path(p).read_bytes() for p in stage_code(stage))) for stage in stages}
+
+
+def score_record(run: dict[str, Any] | None, settings: BaseModel, seed: int) -> dict[str, Any]:
+    """What must agree between the rows of a table: digests of code and settings, of the fit and of its scoring.
+
+    `run` is the fit's record; None where the clip failed before there was one.
+    """
+    fit = (
+        {}
+        if run is None
+        else {"code": run.get("code"), "settings": _digest(_text(run["settings"])), "seed": run["seed"]}
+    )
+    return {
+        "fit": fit,
+        "score": {**code_of("score_clip"), "settings": _digest(_text(settings.model_dump())), "seed": seed},
+    }
+
+
+def _text(settings: dict[str, Any]) -> bytes:
+    return json.dumps(settings, sort_keys=True).encode()
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:12]
 
 
 def _git(*words: str) -> str | None:

@@ -28,6 +28,7 @@ class ClipRow(BaseModel):
     stride: int | None = Field(None, ge=1)
     split: Literal["train", "test"] | None = None
     seed: int | None = Field(None, ge=0)
+    person: Literal["first", "third"] | None = None
 
     @field_validator("clip")
     @classmethod
@@ -50,6 +51,8 @@ class ClipRow(BaseModel):
                 raise ValueError(f"category of a procedural clip: one of {', '.join(CATEGORIES)}")
             if self.path is not None or self.split is None or self.seed is None:
                 raise ValueError("a procedural clip has a split and a seed, and no path")
+        elif self.person is not None:
+            raise ValueError("person is of procedural clips alone: it chooses their camera")
         elif self.path is None:
             raise ValueError(f"a {self.source} clip needs a path")
         if self.first is not None and self.last is not None and self.last <= self.first:

@@ -5,12 +5,11 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-import trimesh
-
 from hoi.artefacts import read_npz
 from hoi.clip import read_clip
-from hoi.errors import InputError
+from hoi.errors import DataFailure, InputError
 from hoi.hand.model import load_hand
+from hoi.meshes import read_mesh
 from hoi.present.hands import hand_vertices_cam
 from hoi.present.live import LiveView, load_viser
 from hoi.present.overlay import Fitted, MovingObject
@@ -39,8 +38,11 @@ def view(clip: str, /, results: Path = Path("results"), host: str = "localhost",
 
 
 def _read_fit(folder: Path) -> Fitted | None:
-    """A fit as its stage wrote it; None if it ended without an object."""
-    mesh, p = trimesh.load_mesh(folder / "object.ply"), read_npz("poses", folder / "poses.npz")
+    """A fit as its stage wrote it; None if it failed."""
+    try:
+        mesh, p = read_mesh(folder / "object.ply"), read_npz("poses", folder / "poses.npz")
+    except DataFailure:
+        return None
     if len(mesh.faces) == 0:
         return None
     hand = load_hand("right" if p["is_right"] else "left")

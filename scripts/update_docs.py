@@ -19,12 +19,14 @@ from PIL import Image
 
 from hoi.artefacts import read_json, read_npz
 from hoi.clip import read_clip, read_truth
-from hoi.hand.model import load_hand
+from hoi.errors import InputError
+from hoi.meshes import read_mesh
+from hoi.metrics import METRICS
 from hoi.present.figures import stacked_bars
-from hoi.present.hands import hand_vertices_cam
 from hoi.present.overlay import Fitted, MovingObject
 from hoi.present.render import TRUTH_RGB
 from hoi.present.stills import clip_row, sheet, write_png
+from hoi.score import placed_fit
 from hoi.table import read_table
 
 ROOT = Path(__file__).parents[1]
@@ -54,6 +56,28 @@ def clips_table() -> str:
     return table.to_markdown(index=False, floatfmt=".3f", missingval="–")
 
 
+PROTOCOLS = (
+    "f5", "f10", "cd_cm2", "f5_scaled", "cd_scaled_cm2", "hold_f5", "hold_f10", "hold_cd_cm2", "forehoi_f5",
+    "forehoi_f10", "forehoi_cd_cm", "cd_h_cm2", "hold_cd_h_cm2", "f20_in_hand", "cd_in_hand_cm2",
+)  # fmt: skip
+
+
+def protocols_table(clips: tuple[str, ...] = ("mug_0", "toycar_0", "knife_0", "kettle_1")) -> str:
+    """One prediction a column, a protocol's metric a row."""
+    records = [read_json(RESULTS / f"scores/no_prior/{clip}.json") for clip in clips]
+    lines = ["| metric | " + " | ".join(clips) + " |", "|---|" + "---:|" * len(clips)]
+    for key in PROTOCOLS:
+        values = ["–" if r[key] is None else f"{r[key]:.{METRICS[key].decimals}f}" for r in records]
+        lines.append(f"| {METRICS[key].title} | " + " | ".join(values) + " |")
+    return "\n".join(lines)
+
+
+def penalties_table() -> str:
+    """What a failed clip is charged."""
+    charged = [f"{m.title} {m.penalty:g}" for m in METRICS.values() if m.penalty]
+    return "> " + ", ".join(charged) + "; every F, AUC, IoU and contact score 0."
+
+
 def seconds() -> pd.DataFrame:
     """Seconds and memory of every job, by stage."""
     rows = []
@@ -76,8 +100,16 @@ def seconds_table() -> str:
 
 
 def clips_of(variant: str) -> list[str]:
-    """The clips of the shipped table that this variant has fitted."""
-    return [c for c in read_table(ROOT / "config/clips.tsv") if (RESULTS / f"fits/{variant}/{c}/object.ply").exists()]
+    """The clips of the shipped table that this variant has fitted, failures left out."""
+    return [clip for clip in read_table(ROOT / "config/clips.tsv") if _is_fitted(RESULTS / f"fits/{variant}/{clip}")]
+
+
+def _is_fitted(folder: Path) -> bool:
+    try:
+        read_json(folder / "run.json")
+    except InputError:  # not there, or a recorded failure
+        return False
+    return True
 
 
 def pictures() -> None:
@@ -117,10 +149,9 @@ def _shown(variant: str, clip: str) -> tuple[np.ndarray, Fitted, int, MovingObje
     folder = RESULTS / "clips" / clip
     frames, truth = read_clip(folder).frames(), read_truth(folder)
     poses = read_npz("poses", RESULTS / f"fits/{variant}/{clip}/poses.npz")
-    hand = load_hand("right" if poses["is_right"] else "left")
-    vertices = hand_vertices_cam(hand, poses["pose"], poses["betas"], poses["T_cam_hand"])
-    mesh = trimesh.load_mesh(RESULTS / f"fits/{variant}/{clip}/object.ply")
-    fitted = Fitted(MovingObject(mesh, poses["T_cam_obj"]), vertices, hand.faces.numpy(), poses["K"])
+    mesh = read_mesh(RESULTS / f"fits/{variant}/{clip}/object.ply")
+    hand = placed_fit(mesh, poses).hand
+    fitted = Fitted(MovingObject(mesh, poses["T_cam_obj"]), hand.vertices_cam, hand.faces, poses["K"])
     true = None
     if truth.object_path and truth.poses:
         true = MovingObject(trimesh.load_mesh(truth.object_path), truth.poses["T_cam_obj"], TRUTH_RGB)
@@ -139,7 +170,10 @@ def replace(path: Path, blocks: dict[str, Callable[[], str]]) -> None:
 
 
 if __name__ == "__main__":
-    blocks = {"main": main_table, "clips": clips_table, "seconds": seconds_table}
+    blocks = {
+        "main": main_table, "clips": clips_table, "seconds": seconds_table, "protocols": protocols_table,
+        "penalties": penalties_table,
+    }  # fmt: skip
     pictures()
-    for page in (ROOT / "README.md", ROOT / "docs/results.md"):
+    for page in (ROOT / "README.md", ROOT / "docs/results.md", ROOT / "docs/evaluation.md"):
         replace(page, blocks)

@@ -1,6 +1,6 @@
-"""Whole scores: which metric of which protocol goes under which key. None where the truth is absent.
+"""Whole scores: which metric of which protocol goes under which key (hoi.metrics). None where the truth is absent.
 
-A fit without an object (`failed`) is not left out: it gets F 0 and a fixed Chamfer distance: means punish it.
+A prediction without an object is not left out: it is charged the penalty of every metric that its truth allows.
 """
 
 from collections.abc import Mapping
@@ -8,20 +8,49 @@ from dataclasses import dataclass
 
 import numpy as np
 import trimesh
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Integer
 
 from hoi.config import ScoreClip
-from hoi.evaluate.hand import acceleration_error_m_s2, mpjpe_mm, pa_mpjpe_mm, wrist_error_mm
-from hoi.evaluate.masks import mean_iou
-from hoi.evaluate.relative import cd_h_cm2, f_in_hand
-from hoi.evaluate.shape import chamfer_cm2, f_score
-from hoi.geometry.registration import Search, register
+from hoi.evaluate import contact, protocols
+from hoi.evaluate.hand import acceleration_error_m_s2, auc_50mm, mpjpe_mm, pa_mpjpe_mm, wrist_error_mm
+from hoi.evaluate.masks import mean_iou, near_hand
+from hoi.evaluate.motion import add_s_mm, box_centres, mrrpe_mm
+from hoi.evaluate.relative import cd_h_cm2, in_hand
+from hoi.geometry.raycast import distances_within
+from hoi.geometry.registration import Search
 from hoi.geometry.sampling import sample_surface
+from hoi.geometry.solids import shared_volumes_m3
+from hoi.metrics import METRICS, penalties
 
-Metrics = dict[str, float | bool | None]
-SHAPE = ("failed", "f5", "f10", "cd_cm2", "f5_scaled", "f10_scaled", "cd_scaled_cm2", "scale")
-RELATIVE = ("cd_h_cm2", "f20_in_hand")
-HAND = ("mpjpe_mm", "pa_mpjpe_mm", "wrist_mm", "acceleration_m_s2")
+Metrics = dict[str, float | None]
+HOLD_POINTS, FOREHOI_POINTS = 3000, 300_000  # as their scripts have it
+CONTACT_M = 0.005  # ASSUME: of the contact ratio
+
+
+@dataclass(frozen=True)
+class Hand:
+    """The surface of the hand in every frame."""
+
+    vertices_cam: Float[np.ndarray, "N V 3"]
+    faces: Integer[np.ndarray, "F 3"]
+
+
+@dataclass(frozen=True)
+class Placed:
+    """An object and the hand that holds it, in the camera, in every frame; what is not known is None."""
+
+    mesh: trimesh.Trimesh | None  # object frame, metres
+    T_cam_obj: Float[np.ndarray, "N 4 4"] | None
+    joints_cam: Float[np.ndarray, "N 21 3"] | None  # OpenPose order, metres
+    hand: Hand | None = None
+
+    def known(self) -> set[str]:
+        """What is there, in the words of `Metric.needs`."""
+        parts = {"shape": self.mesh, "poses": self.T_cam_obj, "joints": self.joints_cam, "hand": self.hand}
+        return {name for name, part in parts.items() if part is not None}
+
+
+NOTHING = Placed(None, None, None)
 
 
 def is_failed(mesh: trimesh.Trimesh | None) -> bool:
@@ -29,82 +58,133 @@ def is_failed(mesh: trimesh.Trimesh | None) -> bool:
     return mesh is None or len(mesh.faces) == 0 or not bool(np.isfinite(mesh.vertices).all()) or not bool(mesh.area > 0)
 
 
-def _failure(keys: tuple[str, ...], settings: ScoreClip) -> Metrics:
-    worst: Metrics = {key: 0.0 if key.startswith("f") else settings.failure_cd_cm2 for key in keys}
-    return {key: {"failed": True, "scale": None}.get(key, value) for key, value in worst.items()}
+def failed_scores(true: Placed, masks: Mapping[str, Mapping[int, np.ndarray]]) -> Metrics:
+    """What a clip without a result is charged, by metric, given what is known of its truth."""
+    return penalties(true.known() | {f"{name}_masks" for name, known in masks.items() if known})
 
 
-def score_shape(pred: trimesh.Trimesh | None, true: trimesh.Trimesh | None, settings: ScoreClip, seed: int) -> Metrics:
-    """Protocol `diffhoi`: register prediction onto truth, without and with one scale; then F@5 mm, F@10 mm, CD (cm²).
+def score_placed(pred: Placed, true: Placed, settings: ScoreClip, seed: int, fps: float | None) -> Metrics:
+    """Every metric of shape, motion, hand and contact; those that truth or prediction do not allow are None."""
+    out: Metrics = {}
+    if pred.mesh is not None and true.mesh is not None:
+        out |= score_shape(pred.mesh, true.mesh, settings, seed)
+        if pred.T_cam_obj is not None and true.T_cam_obj is not None:
+            out |= score_motion(pred, true, settings, seed)
+    if pred.joints_cam is not None and true.joints_cam is not None:
+        out |= score_hand(pred.joints_cam, true.joints_cam, fps)
+    out |= score_contact(pred, true)
+    return {key: out.get(key) for key in METRICS} | {"scale": out.get("scale")}
 
-    Meshes in metres, any frames. 10,000 area-uniform samples a side; the truth's and the prediction's samples are drawn
-    from different seeds. `scale` is what the scaled variant multiplied the prediction by; `failed`: there is
-    no object.
+
+def _surface(mesh: trimesh.Trimesh) -> tuple[np.ndarray, np.ndarray]:
+    return np.asarray(mesh.vertices), np.asarray(mesh.faces)
+
+
+def score_shape(pred: trimesh.Trimesh, true: trimesh.Trimesh, settings: ScoreClip, seed: int) -> Metrics:
+    """Protocols `diffhoi`, `hold` and `forehoi`. Meshes in metres; samples of the two are drawn from different seeds.
+
+    `hold` looks at frame 0, where object and truth are as in their own frames but for a rigid motion, which it undoes.
     """
-    if true is None:
-        return dict.fromkeys(SHAPE) | {"failed": is_failed(pred)}
-    if pred is None or is_failed(pred):
-        return _failure(SHAPE, settings)
-    p = sample_surface(np.asarray(pred.vertices), np.asarray(pred.faces), settings.samples, seed)
-    t = sample_surface(np.asarray(true.vertices), np.asarray(true.faces), settings.samples, seed + 1)
+    (p, t), (dense_p, dense_t) = (
+        [sample_surface(*_surface(mesh), n, seed + i) for i, mesh in enumerate((pred, true))]
+        for n in (settings.samples, FOREHOI_POINTS)
+    )
     search = Search(**settings.registration.model_dump())
-    out: Metrics = {"failed": False}
-    for suffix, with_scale in (("", False), ("_scaled", True)):
-        found = register(p, t, with_scale, search)
-        moved = found.apply(p)
-        out |= {f"f{mm}{suffix}": f_score(moved, t, mm / 1000) for mm in (5, 10)}
-        out[f"cd{suffix}_cm2"] = chamfer_cm2(moved, t)
-    return {key: (out | {"scale": found.scale})[key] for key in SHAPE}
-
-
-@dataclass(frozen=True)
-class Placed:
-    """An object and the hand that holds it, in the camera, in every frame."""
-
-    mesh: trimesh.Trimesh | None  # object frame, metres
-    T_cam_obj: Float[np.ndarray, "N 4 4"]
-    joints_cam: Float[np.ndarray, "N 21 3"]  # OpenPose order, metres
-
-
-def score_relative(pred: Placed, true: Placed | None, settings: ScoreClip, seed: int) -> Metrics:
-    """CD_h (protocol `hold` hand-relative) and in-hand F@20 mm: metric placement, without any alignment."""
-    if true is None or true.mesh is None:
-        return dict.fromkeys(RELATIVE)
-    if pred.mesh is None or is_failed(pred.mesh):
-        return _failure(RELATIVE, settings)
-    n = settings.relative_samples
-    p = sample_surface(np.asarray(pred.mesh.vertices), np.asarray(pred.mesh.faces), n, seed)
-    t = sample_surface(np.asarray(true.mesh.vertices), np.asarray(true.mesh.faces), n, seed + 1)
+    vertices_p, vertices_t = np.asarray(pred.vertices), np.asarray(true.vertices)
     return {
-        "cd_h_cm2": cd_h_cm2(p, pred.T_cam_obj, pred.joints_cam[:, 0], t, true.T_cam_obj, true.joints_cam[:, 0]),
-        "f20_in_hand": f_in_hand(p, pred.T_cam_obj, pred.joints_cam, t, true.T_cam_obj, true.joints_cam, 0.02),
+        **protocols.diffhoi(p, t, search),
+        **protocols.hold(vertices_p, vertices_t, p[::10], t[::10], search),
+        **protocols.forehoi(np.concatenate([dense_p, vertices_p]), np.concatenate([dense_t, vertices_t])),
     }
 
 
-def score_hand(pred: Float[np.ndarray, "N 21 3"], true: Float[np.ndarray, "N 21 3"] | None, fps: float) -> Metrics:
-    """MPJPE, PA-MPJPE and wrist error (mm), acceleration error (m/s²) of joints in the camera (metres)."""
-    if true is None:
-        return dict.fromkeys(HAND)
+def score_motion(pred: Placed, true: Placed, settings: ScoreClip, seed: int) -> Metrics:
+    """ADD-S of the motion and, where the hands are known, where the object is in the hand; nothing is registered."""
+    n, T_pred, T_true = settings.relative_samples, pred.T_cam_obj, true.T_cam_obj
+    p, t = (sample_surface(*_surface(placed.mesh), n, seed + i) for i, placed in enumerate((pred, true)))
+    out: Metrics = {"add_s_mm": add_s_mm(t, T_pred, T_true)}
+    if pred.joints_cam is None or true.joints_cam is None:
+        return out
+    wrists = pred.joints_cam[:, 0], true.joints_cam[:, 0]
+    few_p, few_t = (_some_vertices(placed.mesh, seed + i) for i, placed in enumerate((pred, true)))
+    centres = [box_centres(np.asarray(placed.mesh.vertices), placed.T_cam_obj) for placed in (pred, true)]
+    held = in_hand(p, T_pred, pred.joints_cam, t, T_true, true.joints_cam, 0.02)
+    return out | {
+        "cd_h_cm2": cd_h_cm2(p, T_pred, wrists[0], t, T_true, wrists[1]),
+        "hold_cd_h_cm2": cd_h_cm2(few_p, T_pred, wrists[0], few_t, T_true, wrists[1]),
+        "f20_in_hand": held[0],
+        "cd_in_hand_cm2": held[1],
+        "mrrpe_mm": mrrpe_mm(wrists[0], centres[0], wrists[1], centres[1]),
+    }
+
+
+def _some_vertices(mesh: trimesh.Trimesh, seed: int) -> np.ndarray:
+    """Up to 3000 vertices, drawn without repetition."""
+    n = len(mesh.vertices)
+    return np.asarray(mesh.vertices)[np.random.default_rng(seed).permutation(n)[:HOLD_POINTS]]
+
+
+def score_hand(pred: Float[np.ndarray, "N 21 3"], true: Float[np.ndarray, "N 21 3"], fps: float | None) -> Metrics:
+    """MPJPE, PA-MPJPE and wrist error (mm), AUC, acceleration error (m/s²) of joints in the camera (metres)."""
     return {
         "mpjpe_mm": mpjpe_mm(pred, true),
         "pa_mpjpe_mm": pa_mpjpe_mm(pred, true),
+        "auc50": auc_50mm(pred, true),
         "wrist_mm": wrist_error_mm(pred, true),
-        "acceleration_m_s2": acceleration_error_m_s2(pred, true, fps),
+        "acceleration_m_s2": None if fps is None else acceleration_error_m_s2(pred, true, fps),
     }
+
+
+def _in_object(placed: Placed) -> Float[np.ndarray, "N V 3"]:
+    """The hand's vertices in the object frame."""
+    T = np.linalg.inv(placed.T_cam_obj.astype(np.float64))
+    return placed.hand.vertices_cam @ T[:, :3, :3].transpose(0, 2, 1) + T[:, None, :3, 3]
+
+
+def _to_surface(placed: Placed) -> Float[np.ndarray, "N V"]:
+    """Distances of the hand's vertices to the object, negative inside where the object is closed; infinite far away."""
+    return distances_within(_surface(placed.mesh), _in_object(placed), 2 * CONTACT_M, placed.mesh.is_watertight)
+
+
+def score_contact(pred: Placed, true: Placed) -> Metrics:
+    """How the predicted hand meets the predicted object, and whether it does so where the true ones do.
+
+    Depth and volume need a closed object; agreement needs the true hand, and both hands of one model.
+    """
+    if pred.mesh is None or pred.hand is None or pred.T_cam_obj is None:
+        return {}
+    near = _to_surface(pred)
+    out: Metrics = {"contact_ratio": contact.contact_ratio(near, CONTACT_M)}
+    if pred.mesh.is_watertight:
+        volumes = shared_volumes_m3(_surface(pred.mesh), _in_object(pred), pred.hand.faces)
+        out["penetration_mm"] = contact.penetration_mm(near)
+        out["intersection_cm3"] = None if volumes is None else float(1e6 * volumes.mean())
+    if {"shape", "poses", "hand"} <= true.known() and np.array_equal(true.hand.faces, pred.hand.faces):
+        truly = _to_surface(true)
+        for mm in (2, 5):
+            found = contact.contact_agreement(near, truly, mm / 1000)
+            out |= zip((f"contact_{name}_{mm}mm" for name in ("precision", "recall", "f1")), found, strict=True)
+    return out
 
 
 def score_masks(
     pred: Mapping[str, Bool[np.ndarray, "N H W"]],
     true: Mapping[str, Mapping[int, Bool[np.ndarray, "H W"]]],
-    silhouettes: Bool[np.ndarray, "N H W"] | None,
+    silhouettes: Bool[np.ndarray, "N H W"],
+    keypoints_px: Float[np.ndarray, "N 21 2"],
 ) -> Metrics:
     """Mean IoU of the masks `object` and `hand` against their truths, which are given by frame index and may be absent.
 
-    `silhouettes`, the visible object as fitted and rendered, is compared with the true object masks where there are any
-    (`silhouette_iou`) and with the masks that the fit was given (`silhouette_iou_fitted`).
+    The hand's is measured near the hand alone (`near_hand` of the keypoints). `silhouettes`, the visible object as
+    fitted and rendered, is compared with the true object masks where there are any (`silhouette_iou`) and with the
+    masks that the fit was given (`silhouette_iou_fitted`).
     """
-    out = {f"mask_iou_{key}": mean_iou(pred[key], true.get(key, {})) for key in ("object", "hand")}
-    rendered = silhouettes if silhouettes is not None else np.zeros_like(pred["object"])
-    out["silhouette_iou"] = mean_iou(rendered, true.get("object", {}))
-    out["silhouette_iou_fitted"] = mean_iou(rendered, dict(enumerate(pred["object"])))
-    return out
+    hands = true.get("hand", {})
+    zone = {i: near_hand(keypoints_px[i], *mask.shape) for i, mask in hands.items()}
+    seen = np.stack([m & zone.get(i, True) for i, m in enumerate(pred["hand"])])
+    return {
+        "mask_iou_object": mean_iou(pred["object"], true.get("object", {})),
+        "mask_iou_hand": mean_iou(seen, {i: mask & zone[i] for i, mask in hands.items()}),
+        "silhouette_iou": mean_iou(silhouettes, true.get("object", {})),
+        "silhouette_iou_fitted": mean_iou(silhouettes, dict(enumerate(pred["object"]))),
+    }

@@ -1,4 +1,6 @@
-"""Distances between two shapes given as surface samples in metres. numpy + scipy."""
+"""Distances between two shapes given as points in metres. numpy + scipy."""
+
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -10,21 +12,40 @@ def nearest_distances(a: Float[np.ndarray, "n 3"], b: Float[np.ndarray, "m 3"]) 
     return cKDTree(b).query(a)[0]
 
 
-def chamfer_cm2(pred_m: Float[np.ndarray, "n 3"], true_m: Float[np.ndarray, "m 3"]) -> float:
-    """Chamfer distance of protocols `diffhoi` and `hold`: the sum (not half) of the two mean squared distances.
+class BothWays(NamedTuple):
+    """Nearest distances from prediction to truth and back, in metres, not squared; already aligned."""
 
-    Unit cm², squared. Points in metres, already aligned; area-uniform samples, 10,000 a side in `diffhoi`.
-    """
-    forth, back = nearest_distances(pred_m, true_m), nearest_distances(true_m, pred_m)
-    return float(((forth**2).mean() + (back**2).mean()) * 1e4)
+    forth: Float[np.ndarray, " n"]
+    back: Float[np.ndarray, " m"]
+
+    def chamfer_cm2(self) -> float:
+        """Sum (not half) of the two mean squared distances, cm²: Chamfer distance of protocols `diffhoi` and `hold`."""
+        return float(((self.forth**2).mean() + (self.back**2).mean()) * 1e4)
+
+    def chamfer_cm(self) -> float:
+        """Half the sum of the two mean distances, not squared, cm: Chamfer distance of protocol `forehoi`."""
+        return float((self.forth.mean() + self.back.mean()) / 2 * 100)
+
+    def f_score(self, threshold_m: float) -> float:
+        """F-score at a distance (Tatarchenko et al., CVPR 2019), in 0 to 1; nearer than the threshold, not at it.
+
+        Harmonic mean of precision (share of predicted points near the truth) and recall (of true points near the
+        prediction).
+        """
+        precision, recall = float((self.forth < threshold_m).mean()), float((self.back < threshold_m).mean())
+        return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+
+
+def both_ways(pred_m: Float[np.ndarray, "n 3"], true_m: Float[np.ndarray, "m 3"]) -> BothWays:
+    """Nearest distances both ways between points in metres, already aligned."""
+    return BothWays(nearest_distances(pred_m, true_m), nearest_distances(true_m, pred_m))
+
+
+def chamfer_cm2(pred_m: Float[np.ndarray, "n 3"], true_m: Float[np.ndarray, "m 3"]) -> float:
+    """Chamfer distance of `diffhoi` and `hold` between points in metres, already aligned: see BothWays.chamfer_cm2."""
+    return both_ways(pred_m, true_m).chamfer_cm2()
 
 
 def f_score(pred_m: Float[np.ndarray, "n 3"], true_m: Float[np.ndarray, "m 3"], threshold_m: float) -> float:
-    """F-score at a distance (Tatarchenko et al., CVPR 2019; `diffhoi` uses 5 and 10 mm), in 0 to 1.
-
-    Harmonic mean of precision (predicted points nearer than the threshold to the truth) and recall (true points nearer
-    than it to the prediction). Points in metres, already aligned.
-    """
-    precision = float((nearest_distances(pred_m, true_m) < threshold_m).mean())
-    recall = float((nearest_distances(true_m, pred_m) < threshold_m).mean())
-    return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+    """F-score between points in metres, already aligned: see BothWays.f_score. `diffhoi` uses 5 and 10 mm."""
+    return both_ways(pred_m, true_m).f_score(threshold_m)

@@ -8,7 +8,7 @@ import pandas as pd
 import trimesh
 from jaxtyping import Bool, Float
 
-from hoi.errors import InputError
+from hoi.errors import DataFailure, InputError
 
 Report = Callable[[int, int, str], None]  # how a fit tells its progress: done, total, note
 
@@ -43,7 +43,7 @@ class Observations:
             )
         if seen.sum() < 2:
             found = f"an object mask and confidence above 0 in {int(seen.sum())} of {len(seen)} frames"
-            raise InputError(
+            raise DataFailure(
                 "masks", found, "two frames or more", "look at the masks; try another masker or frame range"
             )
 

@@ -4,7 +4,7 @@ import numpy as np
 import trimesh
 from skimage.measure import marching_cubes
 
-from hoi.errors import InputError
+from hoi.errors import DataFailure
 from hoi.field.sdf import SdfField
 
 
@@ -13,7 +13,7 @@ def grid_box(values: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[np.
     inside = np.argwhere(values < 0)
     if len(inside) == 0:
         hint = "look at the masks and hands of this clip: too few object pixels, or hands far off"
-        raise InputError("fit", "an empty surface", "an object that some rays meet", hint)
+        raise DataFailure("fit", "an empty surface", "an object that some rays meet", hint)
     step = (high - low) / (np.array(values.shape) - 1)
     return low + np.maximum(inside.min(0) - 1, 0) * step, low + np.minimum(
         inside.max(0) + 1, np.array(values.shape) - 1

@@ -94,6 +94,21 @@ def occluded(
     return met
 
 
+def distances_within(
+    surface: VerticesFaces, points: Float[np.ndarray, "*n 3"], reach_m: float, signed: bool
+) -> Float32[np.ndarray, "*n"]:
+    """Distance of points to a surface, both in one frame, metres; infinite for points farther from its box than a reach.
+
+    Signed: negative inside; the surface must then be watertight.
+    """
+    vertices = np.asarray(surface[0])
+    close = ((points > vertices.min(0) - reach_m) & (points < vertices.max(0) + reach_m)).all(-1)
+    scene, asked = build_scene(*surface), o3d.core.Tensor(np.ascontiguousarray(points[close], np.float32))
+    out = np.full(points.shape[:-1], np.inf, np.float32)
+    out[close] = (scene.compute_signed_distance if signed else scene.compute_distance)(asked).numpy()
+    return out
+
+
 def visible_masks(
     object_mesh: VerticesFaces,
     T_cam_obj: Float[np.ndarray, "N 4 4"],

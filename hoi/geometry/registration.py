@@ -1,7 +1,7 @@
 """Rigid and similarity registration of two point sets by symmetric Chamfer distance, from many starts. numpy + scipy.
 
-The coarse search runs a few symmetric ICP steps from rotations spread over SO(3); the best few are refined by BFGS on
-R, t and, where asked, one scale, with the exact gradient. Deterministic.
+The coarse search runs a few symmetric ICP steps from rotations spread over SO(3); the best few are refined by BFGS on R, t
+and, where asked, one scale, with the exact gradient. Deterministic.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
-from scipy.optimize import minimize
+from scipy.optimize import OptimizeResult, minimize
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
@@ -35,28 +35,28 @@ class Search:
     starts: int  # spread rotations
     coarse_points: int  # of each side in the ICP round
     coarse_steps: int  # ICP steps
-    refined: int  # starts that go on to BFGS
-    points: int  # of each side in the BFGS round
-    polished: int  # candidates that go on to BFGS on all points
+    refined: int  # starts that are refined
+    points: int  # of each side in that round
+    polished: int  # candidates that are refined on all points
 
 
 def umeyama(
     source: Float[np.ndarray, "*b n 3"],
     target: Float[np.ndarray, "*b n 3"],
-    weights: Float[np.ndarray, " n"],
+    weights: Float[np.ndarray, "*#b n"],
     with_scale: bool,
 ) -> tuple[Float[np.ndarray, "*b 3 3"], Float[np.ndarray, "*b 3"], Float[np.ndarray, "*b"]]:
     """R, t, scale that minimise sum_i w_i |scale R source_i + t - target_i|^2 (Umeyama 1991, eq. 40-42); batched."""
-    w = weights / weights.sum()
-    mean_s, mean_t = (np.einsum("n,...nk->...k", w, x) for x in (source, target))
+    w = weights / weights.sum(-1, keepdims=True)
+    mean_s, mean_t = (np.einsum("...n,...nk->...k", w, x) for x in (source, target))
     s, t = source - mean_s[..., None, :], target - mean_t[..., None, :]
-    U, D, Vt = np.linalg.svd(np.einsum("n,...ni,...nj->...ij", w, t, s))
+    U, D, Vt = np.linalg.svd(np.einsum("...n,...ni,...nj->...ij", w, t, s, optimize=True))
     sign = np.ones_like(D)
     sign[..., 2] = np.sign(np.linalg.det(U @ Vt))
     R = (U * sign[..., None, :]) @ Vt
-    spread = np.einsum("n,...nk,...nk->...", w, s, s)
+    spread = np.einsum("...n,...nk,...nk->...", w, s, s)
     scale = (D * sign).sum(-1) / spread if with_scale else np.ones_like(spread)
-    return R, mean_t - scale[..., None] * np.einsum("...ij,...j->...i", R, mean_s), scale
+    return R, mean_t - scale[..., None] * np.einsum("...ij,...j->...i", R, mean_s), np.asarray(scale)
 
 
 class _Pair(NamedTuple):
@@ -124,16 +124,51 @@ def chamfer_and_gradient(
     return value, np.concatenate([_left_jacobian(x[:3]).T @ torque, g_b.sum(0) + g_a.sum(0), [stretch]])
 
 
+def _crossed(v: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3 3"]:
+    """Matrices M with M w = w x v: how v moves when it turns by a small w."""
+    x, y, z = v.T
+    zero = np.zeros(len(v))
+    return np.stack([np.stack([zero, z, -y], -1), np.stack([-z, zero, x], -1), np.stack([y, -x, zero], -1)], 1)
+
+
+def curvature(pair: _Pair, pose: Similarity, with_scale: bool) -> Float[np.ndarray, "7 7"]:
+    """About the Hessian of `chamfer_and_gradient` at a pose: where BFGS starts.
+
+    The mean of point-to-point ICP's, in which a distance changes with every motion, and of point-to-plane ICP's, in which
+    it changes along the direction to the neighbour alone. It halves the evaluations against the identity.
+    """
+    (in_b,), (in_a,) = pair.nearest(pose.R[None], pose.t[None], np.array([pose.scale]))
+    hessian = np.zeros((7, 7))
+    for source, target in ((pair.a, pair.b[in_b]), (pair.a[in_a], pair.b)):
+        turned = pose.scale * source @ pose.R.T
+        away = turned + pose.t - target
+        away /= np.linalg.norm(away, axis=-1, keepdims=True) + 1e-12
+        J = np.concatenate([_crossed(turned), np.broadcast_to(np.eye(3), (len(turned), 3, 3)), turned[:, :, None]], 2)
+        J[:, :, 6] *= with_scale
+        along, flat = (away[:, None] @ J)[:, 0], J.reshape(-1, 7)
+        hessian += (along.T @ along + flat.T @ flat) / len(turned)
+    hessian[6, 6] += not with_scale
+    return hessian
+
+
 def _refine(pair: _Pair, start: Similarity, with_scale: bool) -> tuple[float, Similarity]:
-    """BFGS from one start, in units of the target's size (with 7 unknowns a limited memory saves nothing)."""
-    x0 = np.concatenate([np.zeros(3), start.t, [np.log(start.scale)]])
+    """BFGS from one start, in units of the target's size, until a step gains less than a thousandth."""
+    inverse = np.linalg.inv(curvature(pair, start, with_scale))
+    values = [np.inf]
+
+    def stop(intermediate_result: OptimizeResult) -> None:
+        values.append(intermediate_result.fun)
+        if values[-2] - values[-1] < 1e-3 * values[-1]:
+            raise StopIteration
+
     found = minimize(
         chamfer_and_gradient,
-        x0,
+        np.concatenate([np.zeros(3), start.t, [np.log(start.scale)]]),
         args=(pair, start.R, with_scale),
         jac=True,
         method="BFGS",
-        options={"maxiter": 30, "gtol": 1e-4},
+        callback=stop,
+        options={"maxiter": 30, "gtol": 1e-4, "hess_inv0": (inverse + inverse.T) / 2},
     )
     R = Rotation.from_rotvec(found.x[:3]).as_matrix() @ start.R
     return found.fun, Similarity(R, found.x[3:6], float(np.exp(found.x[6])))
@@ -153,23 +188,60 @@ def _distinct(found: list[Similarity], tolerance: float) -> list[Similarity]:
     return kept
 
 
+class _Frame(NamedTuple):
+    """Where the search works: the target's middle at the origin, its size 1."""
+
+    middle: Float[np.ndarray, "3"]
+    size: float
+
+    @classmethod
+    def of(cls, target: Float[np.ndarray, "m 3"]) -> "_Frame":
+        middle = target.mean(0)
+        return cls(middle, float(np.sqrt(((target - middle) ** 2).sum(-1).mean())))
+
+    def into(self, points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
+        return (points - self.middle) / self.size
+
+    def out_of(self, found: Similarity) -> Similarity:
+        t = self.size * found.t + self.middle - found.scale * found.R @ self.middle
+        return Similarity(found.R, t, found.scale)
+
+
+def _search_coarse(
+    a: Float[np.ndarray, "n 3"], b: Float[np.ndarray, "m 3"], with_scale: bool, search: Search
+) -> list[Similarity]:
+    starts = np.concatenate([np.eye(3)[None], spread_rotations(search.starts)])
+    R, t, scale, cost = _icp(_thinned(a, b, search.coarse_points), starts, search.coarse_steps, with_scale)
+    ranked = [Similarity(R[i], t[i], float(scale[i])) for i in np.argsort(cost, kind="stable")]
+    return _distinct(ranked, 0.2)[: search.refined]
+
+
+def coarse(source: Float[np.ndarray, "n 3"], target: Float[np.ndarray, "m 3"], search: Search) -> list[Similarity]:
+    """The distinct rigid motions, best first, to which symmetric ICP on few points comes from rotations over SO(3)."""
+    frame = _Frame.of(target)
+    return [frame.out_of(f) for f in _search_coarse(frame.into(source), frame.into(target), False, search)]
+
+
 def register(
     source: Float[np.ndarray, "n 3"], target: Float[np.ndarray, "m 3"], with_scale: bool, search: Search
 ) -> Similarity:
     """The similarity (scale 1 unless asked) that brings source onto target at the least symmetric Chamfer distance.
 
     Starts: as given (no motion), then identity and spread rotations with the centroids together. Three rounds: ICP from
-    all starts on few points, BFGS from the best on some points, BFGS from the best of these on all points.
+    all starts on few points, refinement of the best on some points, and of the best of these on all points.
     """
-    middle, size = target.mean(0), np.sqrt(((target - target.mean(0)) ** 2).sum(-1).mean())
-    a, b = (source - middle) / size, (target - middle) / size
-    starts = np.concatenate([np.eye(3)[None], spread_rotations(search.starts)])
-    R, t, scale, cost = _icp(_thinned(a, b, search.coarse_points), starts, search.coarse_steps, with_scale)
-    ranked = [Similarity(R[i], t[i], float(scale[i])) for i in np.argsort(cost, kind="stable")]
-    candidates = [Similarity(np.eye(3), np.zeros(3), 1.0), *_distinct(ranked, 0.2)[: search.refined]]
+    frame = _Frame.of(target)
+    a, b = frame.into(source), frame.into(target)
+    candidates = [Similarity(np.eye(3), np.zeros(3), 1.0), *_search_coarse(a, b, with_scale, search)]
     for points, kept in ((search.points, search.polished), (max(len(a), len(b)), 1)):
         pair = _thinned(a, b, points)
         results = sorted((_refine(pair, start, with_scale) for start in candidates), key=lambda result: result[0])
         candidates = _distinct([found for _, found in results], 0.02)[:kept]
-    found = candidates[0]
-    return Similarity(found.R, size * found.t + middle - found.scale * found.R @ middle, found.scale)
+    return frame.out_of(candidates[0])
+
+
+def register_both(
+    source: Float[np.ndarray, "n 3"], target: Float[np.ndarray, "m 3"], search: Search
+) -> tuple[Similarity, Similarity]:
+    """The rigid motion and the similarity of `register`."""
+    return register(source, target, False, search), register(source, target, True, search)

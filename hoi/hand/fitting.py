@@ -22,7 +22,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from hoi.config import HandFitting
-from hoi.errors import InputError
+from hoi.errors import DataFailure, InputError
 from hoi.geometry.cameras import project
 from hoi.geometry.rotations import axis_angle_to_matrix, rigid
 from hoi.hand.initialise import initialise
@@ -217,7 +217,7 @@ def one_thread() -> Iterator[None]:
 def check(keypoints_px: Float[np.ndarray, "N 21 2"], confidence: Float[np.ndarray, "N"]) -> None:
     """Refuses a clip without a hand."""
     if not (confidence > 0).any():
-        raise InputError(
+        raise DataFailure(
             "hand fitting", "no frame with a detected hand", "at least one", "look at the clip, or give the side"
         )
     if not np.isfinite(keypoints_px[confidence > 0]).all():

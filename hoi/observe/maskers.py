@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 
 from hoi.config import MaskClip
-from hoi.errors import InputError
+from hoi.errors import DataFailure, InputError
 from hoi.observe.grasp import segment
 
 Masks = dict[str, np.ndarray]
@@ -46,7 +46,7 @@ def _check(masks: Masks) -> Masks:
     for kind in ("object", "hand"):
         if not masks[kind].any():
             where = f"{kind} masks of the clip"
-            raise InputError(
+            raise DataFailure(
                 where, "all are empty", f"the {kind} in some frame", "look at the clip and its tracked hand"
             )
     return masks

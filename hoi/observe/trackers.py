@@ -5,7 +5,7 @@ import torch
 from jaxtyping import Bool, Float, UInt8
 
 from hoi.config import TrackHand
-from hoi.errors import InputError
+from hoi.errors import DataFailure, InputError
 from hoi.geometry.cameras import project
 from hoi.geometry.rotations import axis_angle_to_matrix, matrix_to_axis_angle, transform
 from hoi.hand.fitting import fit_hand
@@ -109,7 +109,7 @@ def _seen_hands(
     found: Bool[np.ndarray, n] = np.array([s is not None for s in sightings])
     if not found.any():
         expected = "a hand, large enough and not wholly hidden, in some frame"
-        raise InputError(
+        raise DataFailure(
             "the clip's frames", f"no hand in any of {len(frames)}", expected, "look at the clip; crop it to the hand"
         )
     confidence = np.array([0.0 if s is None else s.presence for s in sightings], np.float32)

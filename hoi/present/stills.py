@@ -115,6 +115,16 @@ def clip_row(frame: Tile, fitted: Fitted, i: int, truth: MovingObject | None, si
     return flat + [view_tile([moving.body(i)], name, close) for moving in shapes for name in ("front", "side")]
 
 
+def captioned(picture: Tile, text: str) -> Tile:
+    """A picture with a line of text across its top, on white; what does not fit is cut."""
+    font = _font(max(11, picture.shape[0] // 24))
+    page = Image.fromarray(picture.copy())
+    draw = ImageDraw.Draw(page)
+    draw.rectangle((0, 0, page.width, 2 * font.size), "white")
+    draw.text((font.size / 2, font.size), text, INK, font, anchor="lm")
+    return np.asarray(page)
+
+
 def write_png(path: Path | str, picture: Tile) -> None:
     """Write an RGB picture."""
     with whole(path) as scratch:

@@ -1,51 +1,30 @@
-"""Tables of scores as CSV and Markdown. Which variants and columns a table has is data (config section of the table).
+"""Rows of tables: means over clips with failures counted, intervals, and a guard against rows of different making.
 
 A score is the flat record that scoring writes for one clip and one variant; None says that a value was not measured.
+Which variants and columns a table has is data (config section of the table); how it is written: table_text.py.
 """
 
-import csv
-import io
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
-from hoi.artefacts import whole
+import numpy as np
+
+from hoi.config import MakeTable
 from hoi.errors import InputError
+from hoi.metrics import METRICS
 
 Score = Mapping[str, Any]
-MISSING = "–"
+RESAMPLES = 2000
 
 
 @dataclass(frozen=True)
-class Column:
-    """How one metric is shown. `name` heads the CSV, `title` the Markdown; both carry the unit."""
+class Cell:
+    """A mean, and the ends of its 95 % bootstrap interval over clips; None: not measured, or too few clips."""
 
-    name: str
-    title: str
-    decimals: int
-    best: Literal["high", "low"]
-
-
-COLUMNS: dict[str, Column] = {
-    "f5": Column("F@5mm", "F@5 mm", 3, "high"),
-    "f10": Column("F@10mm", "F@10 mm", 3, "high"),
-    "cd_cm2": Column("CD_cm2", "CD cm²", 2, "low"),
-    "f5_scaled": Column("F@5mm_scaled", "F@5 mm, scaled", 3, "high"),
-    "f10_scaled": Column("F@10mm_scaled", "F@10 mm, scaled", 3, "high"),
-    "cd_scaled_cm2": Column("CD_scaled_cm2", "CD cm², scaled", 2, "low"),
-    "cd_h_cm2": Column("CD_h_cm2", "CD_h cm²", 1, "low"),
-    "f20_in_hand": Column("F@20mm_in_hand", "F@20 mm, in hand", 3, "high"),
-    "mpjpe_mm": Column("MPJPE_mm", "MPJPE mm", 1, "low"),
-    "pa_mpjpe_mm": Column("PA_MPJPE_mm", "PA-MPJPE mm", 1, "low"),
-    "wrist_mm": Column("wrist_mm", "wrist mm", 1, "low"),
-    "acceleration_m_s2": Column("acceleration_error_m_s2", "acceleration error m/s²", 2, "low"),
-    "mask_iou_object": Column("mask_IoU", "mask IoU", 3, "high"),
-    "mask_iou_hand": Column("mask_IoU_hand", "mask IoU, hand", 3, "high"),
-    "silhouette_iou": Column("silhouette_IoU", "silhouette IoU", 3, "high"),
-    "silhouette_iou_fitted": Column("silhouette_IoU_fitted", "silhouette IoU, to fitted masks", 3, "high"),
-    "seconds": Column("seconds", "seconds", 0, "low"),
-}
+    mean: float | None
+    low: float | None = None
+    high: float | None = None
 
 
 @dataclass(frozen=True)
@@ -53,100 +32,112 @@ class Row:
     """One line of a table: the mean over some clips of one variant."""
 
     variant: str
-    category: str  # or `mean`, or a clip without a true shape
+    group: str  # a category, `mean`, or a clip without a true shape
     clips: int
-    failures: int  # fits without an object; they are in the means at a fixed penalty
-    values: dict[str, float | None]
+    failures: int  # clips without a result; they are in the means at a fixed penalty
+    cells: dict[str, Cell] = field(default_factory=dict)
 
 
-def _mean_row(variant: str, category: str, scores: Sequence[Score], columns: Sequence[str]) -> Row:
-    values: dict[str, float | None] = {}
+def charged(key: str, value: float) -> float:
+    """A value as it enters a mean: no worse than a failure's."""
+    metric = METRICS[key]
+    return value if metric.penalty is None or metric.best == "high" else min(value, metric.penalty)
+
+
+def bootstrap(values: Sequence[float], seed: int) -> tuple[float | None, float | None]:
+    """Ends of the 95 % percentile bootstrap interval of the mean (Efron 1979); None with fewer than 3 values."""
+    if len(values) < 3:
+        return None, None
+    drawn = np.random.default_rng(seed).integers(0, len(values), (RESAMPLES, len(values)))
+    low, high = np.percentile(np.asarray(values)[drawn].mean(1), [2.5, 97.5])
+    return float(low), float(high)
+
+
+def _row(variant: str, group: str, scores: Sequence[Score], columns: Sequence[str], seed: int) -> Row:
+    cells = {}
     for key in columns:
-        known = [float(score[key]) for score in scores if score.get(key) is not None]
-        values[key] = sum(known) / len(known) if known else None
-    return Row(variant, category, len(scores), sum(bool(score.get("failed")) for score in scores), values)
+        known = [charged(key, float(score[key])) for score in scores if score.get(key) is not None]
+        cells[key] = Cell(float(np.mean(known)), *bootstrap(known, seed)) if known else Cell(None)
+    return Row(variant, group, len(scores), sum(bool(score["failed"]) for score in scores), cells)
 
 
-def table_rows(scores: Sequence[Score], variants: Sequence[str], columns: Sequence[str]) -> list[Row]:
-    """Rows by variant: the categories, `mean` over all their clips, then each clip without a true shape by itself.
+def table_rows(
+    scores: Sequence[Score], definition: MakeTable, groups: Mapping[str, Mapping[str, Any]], seed: int
+) -> list[Row]:
+    """Rows by variant: the groups, `mean` over all their clips, then each clip without a true shape by itself.
 
-    Clips without a truth are in no mean: a mask IoU of a real video beside that of made clips would mix two things.
+    `groups`: columns of the clips table, by clip. Clips without a truth are in no mean: a mask IoU of a real video beside
+    that of made clips would mix two things.
     """
-    unknown = [key for key in columns if key not in COLUMNS]
+    unknown = [key for key in definition.columns if key not in METRICS]
     if unknown:
-        raise InputError("tables: columns", repr(unknown[0]), ", ".join(COLUMNS), "correct the table's columns")
+        raise InputError("tables: columns", repr(unknown[0]), ", ".join(METRICS), "correct the table's columns")
     rows = []
-    for variant in variants:
+    for variant in definition.variants:
         mine = [score for score in scores if score["variant"] == variant]
         known = [score for score in mine if score.get("f5") is not None]
-        for category in dict.fromkeys(score["category"] for score in known):
-            members = [score for score in known if score["category"] == category]
-            rows.append(_mean_row(variant, category or "none", members, columns))
-        rows.append(_mean_row(variant, "mean", known, columns))
+        named = [(_group(score, definition.group_by, groups), score) for score in known]
+        for group in dict.fromkeys(name for name, _ in named):
+            members = [score for name, score in named if name == group]
+            rows.append(_row(variant, group, members, definition.columns, seed))
+        rows.append(_row(variant, "mean", known, definition.columns, seed))
         for score in mine:
             if score.get("f5") is None:
-                rows.append(_mean_row(variant, f"{score['clip']} (no true shape)", [score], columns))
+                rows.append(_row(variant, f"{score['clip']} (no true shape)", [score], definition.columns, seed))
     return rows
 
 
-def to_csv(rows: Sequence[Row], columns: Sequence[str]) -> str:
-    """Plain numbers, six significant digits; an empty cell where nothing was measured."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["variant", "category", "clips", "failures", *(COLUMNS[key].name for key in columns)])
-    for row in rows:
-        cells = ["" if (value := row.values[key]) is None else f"{value:.6g}" for key in columns]
-        writer.writerow([row.variant, row.category, row.clips, row.failures, *cells])
-    return out.getvalue()
+def _group(score: Score, key: str, groups: Mapping[str, Mapping[str, Any]]) -> str:
+    row = groups.get(score["clip"], {})
+    if key not in row and key not in score:
+        found = ", ".join(sorted({*row, *score}))
+        raise InputError(
+            "tables: group_by", repr(key), f"a column of the clips table or of a score: {found}", "correct it"
+        )
+    value = row.get(key) if row.get(key) is not None else score.get(key)
+    return "none" if value is None else str(value)
 
 
-def _shown(row: Row, key: str) -> str:
-    value = row.values[key]
-    return MISSING if value is None else f"{value:.{COLUMNS[key].decimals}f}"
+def failures(scores: Iterable[Score], variants: Sequence[str]) -> list[str]:
+    """A line a failed clip: what happened, in which stage, and where the log is."""
+    lines = []
+    for score in sorted(scores, key=lambda s: (variants.index(s["variant"]), s["clip"])):
+        if score["failed"]:
+            why = score.get("failure") or {}
+            log = f" ({why['log']})" if why.get("log") else ""
+            reason = f"{why.get('where')}: {why.get('found')}"
+            lines.append(f"{score['variant']}, {score['clip']}: {why.get('stage')}: {reason}{log}")
+    return lines
 
 
-def _is_best(row: Row, key: str, rows: Sequence[Row]) -> bool:
-    """Is the row's shown value the best among the variants of its category? Not where there is none to beat."""
-    rivals = [_shown(other, key) for other in rows if other.category == row.category and other.values[key] is not None]
-    if len(rivals) < 2 or row.values[key] is None:
-        return False
-    pick = max if COLUMNS[key].best == "high" else min
-    return float(_shown(row, key)) == pick(map(float, rivals))
+def check_same_making(scores: Sequence[Score], table: str) -> None:
+    """Refuse rows that different code made, or clips of one variant with different settings or seeds.
+
+    Compared are digests of the stages' sources and settings (hoi.provenance), not commits: a commit may change nothing
+    that a stage reads, and a dirty tree or a checkout without git has none to compare. Failed clips have no fit to
+    compare.
+    """
+    everywhere = {
+        "scoring code": lambda s: s["made_by"]["score"]["score_clip"],
+        "scoring settings": lambda s: s["made_by"]["score"]["settings"],
+        "fitting code": lambda s: s["made_by"]["fit"].get("code"),
+    }
+    for what, read in everywhere.items():
+        _check_one(scores, what, read, table)
+    for variant in {score["variant"] for score in scores}:
+        mine = [score for score in scores if score["variant"] == variant]
+        _check_one(mine, f"fit settings of {variant}", lambda s: s["made_by"]["fit"].get("settings"), table)
+        _check_one(mine, f"seed of {variant}", lambda s: s["made_by"]["fit"].get("seed"), table)
 
 
-def to_markdown(rows: Sequence[Row], columns: Sequence[str]) -> str:
-    """A Markdown table: variants as groups of rows, the best variant of each category in bold, an arrow a column."""
-    arrows = {"high": "↑", "low": "↓"}
-    heads = [f"{COLUMNS[key].title} {arrows[COLUMNS[key].best]}" for key in columns]
-    lines = ["| " + " | ".join(["variant", "category", "clips", "failures", *heads]) + " |"]
-    lines.append("|" + "---|---|" + "---:|" * (2 + len(columns)))
-    last = None
-    for row in rows:
-        cells = [f"**{_shown(row, k)}**" if _is_best(row, k, rows) else _shown(row, k) for k in columns]
-        category = "**mean**" if row.category == "mean" else row.category
-        name = row.variant if row.variant != last else ""
-        lines.append("| " + " | ".join([name, category, str(row.clips), str(row.failures), *cells]) + " |")
-        last = row.variant
-    return "\n".join(lines) + "\n\n" + NOTES
-
-
-NOTES = (
-    "F and CD: protocol `diffhoi` (rigid registration, `scaled`: with one scale; 10,000 samples a side; CD is the "
-    "sum of the two mean squared distances). CD_h: protocol `hold`, relative to the wrist, no alignment. MPJPE: wrist "
-    "aligned. `mean` is over the clips with a true shape; failed fits count with F 0 and a fixed CD. "
-    f"{MISSING}: not measured. Bold: best variant of the category.\n"
-)
-
-
-def write_table(
-    csv_path: Path | str,
-    markdown_path: Path | str,
-    scores: Sequence[Score],
-    variants: Sequence[str],
-    columns: Sequence[str],
-) -> None:
-    """Write one table in both forms."""
-    rows = table_rows(scores, variants, columns)
-    for path, text in ((csv_path, to_csv(rows, columns)), (markdown_path, to_markdown(rows, columns))):
-        with whole(path) as scratch:
-            scratch.write_text(text, encoding="utf-8")
+def _check_one(scores: Sequence[Score], what: str, read: Any, table: str) -> None:
+    seen: dict[str, Score] = {}
+    for score in scores:
+        value = read(score)
+        if value is not None:
+            seen.setdefault(str(value), score)
+    if len(seen) > 1:
+        first, other = list(seen.values())[:2]
+        found = f"{first['variant']}/{first['clip']} and {other['variant']}/{other['clip']} differ in {what}"
+        hint = "rerun the older rows (snakemake does it by itself unless told otherwise), or set `mixed: allow`"
+        raise InputError(f"table {table}", found, "rows of one making", hint)

@@ -34,7 +34,10 @@ class ProceduralTruth:
 
 def load_procedural(row: ClipRow, settings: PrepareClip) -> tuple[Prepared, ProceduralTruth]:
     """Make the clip of this row's category, split and seed."""
-    clip = make_clip(str(row.category), int(row.seed or 0), settings.procedural, split=str(row.split))
+    made = settings.procedural
+    if row.person is not None:
+        made = made.model_copy(update={"first_person_share": float(row.person == "first")})
+    clip = make_clip(str(row.category), int(row.seed or 0), made, split=str(row.split))
     span = slice(row.first, None if row.last is None else row.last + 1, row.stride)
     return _prepared(clip, span, row), _truth(clip, span)
 

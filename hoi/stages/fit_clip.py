@@ -4,8 +4,9 @@ import time
 from pathlib import Path
 
 import torch
+import trimesh
 
-from hoi.artefacts import read_npz, whole, write_json, write_npz
+from hoi.artefacts import Output, read_npz, whole, write_json, write_npz
 from hoi.clip import read_clip
 from hoi.config import FitClip
 from hoi.fit import Observations, fit
@@ -13,29 +14,39 @@ from hoi.hand.model import load_hand
 from hoi.present.hands import skinned_hand
 from hoi.present.scene import write_scene_glb
 from hoi.progress import Progress
-from hoi.provenance import run_record
+from hoi.provenance import code_of, run_record
+from hoi.sources.shapes import CATEGORIES, make_object
 
 
 def fit_clip(
     clip: Path, hands: Path, masks: Path, config: FitClip, seed: int, threads: int,
-    mesh: Path, poses: Path, history: Path, scene: Path, run: Path,
+    mesh: Output, poses: Output, history: Output, scene: Output, run: Output,
 ) -> None:  # fmt: skip
     """Fit one clip; write mesh, poses, loss history, animated scene, and the record of the run."""
     started = time.perf_counter()
     torch.set_num_threads(threads)
     observed = Observations.from_arrays(read_npz("masks", masks), read_npz("hands", hands))
+    source = read_clip(clip)
     with Progress("fit_clip") as progress:
-        result = fit(observed, config, seed, progress)
+        result = fit(observed, config, seed, progress, _templates(source.info.category, config))
     seconds = time.perf_counter() - started
     with whole(mesh) as path:
         result.mesh.export(path)
     write_npz("poses", poses, **result.poses)
     with whole(history) as path:
         result.history.to_parquet(path)
-    source, p = read_clip(clip), result.poses
+    p = result.poses
     hand = skinned_hand(load_hand("right" if p["is_right"] else "left"), p["pose"], p["betas"], p["T_cam_hand"])
     height, width = observed.object_mask.shape[1:]
     write_scene_glb(
         scene, result.mesh, p["T_cam_obj"], hand, p["K"].mean(0), (width, height), float(source.info.fps or 15)
     )
-    write_json(run, run_record(config, seed, seconds, {"threads": threads}))
+    code = code_of("track_hand", "mask_clip", "fit_clip")
+    write_json(run, run_record(config, seed, seconds, {"threads": threads, "code": code}))
+
+
+def _templates(category: str | None, config: FitClip) -> list[trimesh.Trimesh]:
+    """Training meshes of the category, for the method that needs them."""
+    if config.method != "template" or category not in CATEGORIES:
+        return []
+    return [make_object(category, seed, "train").mesh for seed in range(config.template.meshes)]

@@ -2,9 +2,11 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 from hoi.artefacts import read_json, whole
 from hoi.config import MakeReport
+from hoi.errors import DataFailure
 from hoi.present.site.markdown import parse_markdown
 from hoi.present.site.pages import ASSETS, SITE, index_page, script
 
@@ -16,7 +18,7 @@ def make_report(
     read = [read_json(path) for path in scores]
     text = index_page(
         read,
-        [read_json(path) for path in runs],
+        [run for run in map(_run, runs) if run],
         {path.stem: parse_markdown(path.read_text(encoding="utf-8")) for path in tables},
         config.columns,
     )
@@ -29,3 +31,11 @@ def make_report(
         (folder / "clips.js").write_text(script("HOI_CLIPS", list(dict.fromkeys(score["clip"] for score in read))))
     with whole(index) as path:
         path.write_text(text, encoding="utf-8")
+
+
+def _run(path: Path) -> dict[str, Any] | None:
+    """The record of a fit; None if there was none to record."""
+    try:
+        return read_json(path)
+    except DataFailure:
+        return None

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from hoi.artefacts import read_npz, write_npz
+from hoi.artefacts import Output, read_npz, write_npz
 from hoi.clip import read_clip
 from hoi.config import MaskClip
 from hoi.observe.maskers import mask
 
 
-def mask_clip(clip: Path, hands: Path, config: MaskClip, output: Path) -> None:
+def mask_clip(clip: Path, hands: Path, config: MaskClip, output: Output) -> None:
     """Mask the holding hand and the held object through a prepared clip."""
     source = read_clip(clip)
     masks = mask(source.frames(), read_npz("hands", hands), source.given_masks(), config)

@@ -1,8 +1,10 @@
 """One clip's page of the report."""
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -11,11 +13,17 @@ import trimesh
 from hoi.artefacts import read_json, read_npz, whole
 from hoi.clip import read_clip, read_truth
 from hoi.config import ReportClip
+from hoi.errors import DataFailure
 from hoi.evaluate.score import is_failed
+from hoi.meshes import read_mesh
 from hoi.present.overlay import overlaid
 from hoi.present.site.columns import Found, found_column, true_column
 from hoi.present.site.pages import clip_page, script
-from hoi.present.site.shown import Column
+from hoi.present.site.shown import Column, Hand
+from hoi.score import placed_truth
+
+KINDS = ("poses", "hands", "masks")
+T = TypeVar("T")
 
 
 def report_clip(
@@ -25,13 +33,19 @@ def report_clip(
     """Write one clip's page, with the data, frames and films that it shows, into a folder."""
     source, truth = read_clip(clip), read_truth(clip)
     frames = source.frames()
-    true_mesh = trimesh.load_mesh(truth.object_path) if truth.object_path else None
+    true = placed_truth(source, truth)
     found = [
-        Found(variant, _object(mesh), read_npz("poses", p), read_npz("hands", h), read_npz("masks", m))
-        for variant, mesh, p, h, m in zip(variants, meshes, poses, hands, masks, strict=True)
+        Found(
+            variant,
+            _object(mesh),
+            *(_unless_failed(partial(read_npz, k), x) for k, x in zip(KINDS, files, strict=True)),
+        )
+        for variant, mesh, *files in zip(variants, meshes, poses, hands, masks, strict=True)
     ]
-    columns = [found_column(one, true_mesh, config, seed) for one in found]
-    known = true_column(true_mesh, truth.poses, truth.masks, source.K(), len(frames), config.faces)
+    K = np.tile(source.K(), (len(frames), 1, 1))
+    columns = [found_column(one, true.mesh, K, config, seed) for one in found]
+    true_hand = Hand(true.hand.vertices_cam, true.hand.faces) if true.hand else None
+    known = true_column(true.mesh, true_hand, truth.poses, truth.masks, K, config.faces)
     columns += [known] if known else []
     shown = {
         "clip": output.name,
@@ -46,7 +60,7 @@ def report_clip(
         read_json(clip / "source.json"),
         [column.name for column in columns],
         dict(zip(variants, map(read_json, scores), strict=True)),
-        dict(zip(variants, map(read_json, runs), strict=True)),
+        {variant: _unless_failed(read_json, run) or {} for variant, run in zip(variants, runs, strict=True)},
     )
     with whole(output) as folder:
         (folder / "frames").mkdir(parents=True)
@@ -59,8 +73,16 @@ def report_clip(
         (folder / "index.html").write_text(text, encoding="utf-8")
 
 
+def _unless_failed(read: Callable[[Path], T], path: Path) -> T | None:
+    """What a file holds; None where a failure is recorded in its place."""
+    try:
+        return read(path)
+    except DataFailure:
+        return None
+
+
 def _object(path: Path) -> trimesh.Trimesh | None:
-    mesh = trimesh.load_mesh(path)
+    mesh = _unless_failed(read_mesh, path)
     return None if is_failed(mesh) else mesh
 
 

@@ -3,15 +3,18 @@
 from pathlib import Path
 
 import numpy as np
-import trimesh
+import torch
 
 from hoi.artefacts import read_json, read_npz, write_json
-from hoi.clip import Truth, read_clip, read_frames_size, read_truth
+from hoi.clip import read_clip, read_frames_size, read_truth
 from hoi.config import ScoreClip
-from hoi.evaluate.score import Placed, is_failed, score_hand, score_masks, score_relative, score_shape
+from hoi.errors import DataFailure
+from hoi.evaluate.score import Placed, failed_scores, is_failed, score_masks, score_placed
+from hoi.geometry.cameras import project
 from hoi.geometry.raycast import visible_masks
-from hoi.hand.model import load_hand
-from hoi.present.hands import hand_vertices_cam
+from hoi.meshes import read_mesh
+from hoi.provenance import score_record
+from hoi.score import placed_fit, placed_truth
 from hoi.table import ClipRow
 
 
@@ -19,40 +22,40 @@ def score_clip(
     row: ClipRow, variant: str, clip: Path, hands: Path, masks: Path, mesh: Path, poses: Path, run: Path,
     config: ScoreClip, seed: int, output: Path,
 ) -> None:  # fmt: skip
-    """Score one fit against what is known of the clip; what is not known is null."""
+    """Score one fit against what is known of the clip; what is not known is null, a failed clip is charged for."""
     source, truth = read_clip(clip), read_truth(clip)
-    fitted, tracked = read_npz("poses", poses), read_npz("hands", hands)
-    shape = trimesh.load_mesh(mesh)
-    found = Placed(shape, fitted["T_cam_obj"], fitted["joints_cam"])
-    true = _placed(truth)
-    silhouettes = None if is_failed(shape) else _silhouettes(shape, fitted, read_frames_size(clip))
-    write_json(
-        output,
-        {
-            "clip": row.clip,
-            "category": source.info.category,
-            "source": row.source,
-            "variant": variant,
-            "frames": len(fitted["pose"]),
-            "hand_found": float(np.mean(tracked["found"])),
-            **score_shape(shape, true.mesh if true else None, config, seed),
-            **score_relative(found, true, config, seed),
-            **score_hand(fitted["joints_cam"], true.joints_cam if true else None, float(source.info.fps or 1)),
-            **score_masks(read_npz("masks", masks), truth.masks, silhouettes),
-            "seconds": read_json(run)["seconds"],
-        },
-    )
+    true = placed_truth(source, truth)
+    about = {"clip": row.clip, "category": source.info.category, "source": row.source, "variant": variant}
+    try:
+        tracked, seen, record = read_npz("hands", hands), read_npz("masks", masks), read_json(run)
+        fitted = read_npz("poses", poses)
+        found = placed_fit(read_mesh(mesh), fitted)
+        if is_failed(found.mesh):
+            raise DataFailure(mesh, "an empty mesh", "a surface", "look at the clip's masks and hands", "fit_clip")
+    except DataFailure as failure:
+        charged = failed_scores(true, truth.masks)
+        failed = {"failed": True, "failure": failure.record(), "made_by": score_record(None, config, seed)}
+        write_json(output, {**about, **failed, **charged})
+        return
+    joints_px = tracked["keypoints_px"] if true.joints_cam is None else _pixels(source.K(), true.joints_cam)
+    measured = {
+        "failed": False,
+        "frames": len(fitted["pose"]),
+        "hand_found": float(np.mean(tracked["found"])),
+        **score_placed(found, true, config, seed, float(source.info.fps or 1)),
+        **score_masks(seen, truth.masks, _silhouettes(clip, found, fitted["K"]), joints_px),
+        "seconds": record["seconds"],
+        "memory_mb": record.get("memory_mb"),
+    }
+    write_json(output, {**about, **measured, "made_by": score_record(record, config, seed)})
 
 
-def _placed(truth: Truth) -> Placed | None:
-    if truth.poses is None:
-        return None
-    mesh = trimesh.load_mesh(truth.object_path) if truth.object_path else None
-    return Placed(mesh, truth.poses["T_cam_obj"], truth.poses["joints_cam"])
+def _pixels(K: np.ndarray, joints_cam: np.ndarray) -> np.ndarray:
+    return project(torch.from_numpy(K), torch.from_numpy(joints_cam)).numpy()
 
 
-def _silhouettes(shape: trimesh.Trimesh, fitted: dict[str, np.ndarray], size: tuple[int, int]) -> np.ndarray:
-    hand = load_hand("right" if fitted["is_right"] else "left")
-    vertices = hand_vertices_cam(hand, fitted["pose"], fitted["betas"], fitted["T_cam_hand"])
-    surface = (np.asarray(shape.vertices), np.asarray(shape.faces))
-    return visible_masks(surface, fitted["T_cam_obj"], vertices, hand.faces.numpy(), fitted["K"], size[1], size[0])[0]
+def _silhouettes(clip: Path, found: Placed, K: np.ndarray) -> np.ndarray:
+    """Pixels where the fitted object is seen, in every frame."""
+    height, width = read_frames_size(clip)
+    surface, hand = (np.asarray(found.mesh.vertices), np.asarray(found.mesh.faces)), found.hand
+    return visible_masks(surface, found.T_cam_obj, hand.vertices_cam, hand.faces, K, width, height)[0]

@@ -3,25 +3,33 @@
 from pathlib import Path
 
 import numpy as np
-import trimesh
 
 from hoi.artefacts import read_npz
 from hoi.clip import read_clip
 from hoi.config import ShowClip
-from hoi.hand.model import load_hand
-from hoi.present.hands import hand_vertices_cam
+from hoi.errors import DataFailure
+from hoi.meshes import read_mesh
 from hoi.present.overlay import Fitted, MovingObject, overlay_frames, write_video
-from hoi.present.stills import still, write_png
+from hoi.present.stills import captioned, still, write_png
+from hoi.score import placed_fit
 
 
 def show_clip(clip: Path, mesh: Path, poses: Path, config: ShowClip, still_path: Path, overlay: Path) -> None:
-    """Write a still of input, overlay and novel views, and a film of the fit over the frames."""
-    source, fitted = read_clip(clip), read_npz("poses", poses)
-    frames = source.frames()
-    hand = load_hand("right" if fitted["is_right"] else "left")
-    vertices = hand_vertices_cam(hand, fitted["pose"], fitted["betas"], fitted["T_cam_hand"])
-    moving = MovingObject(trimesh.load_mesh(mesh), fitted["T_cam_obj"])
-    scene = Fitted(moving, vertices, hand.faces.numpy(), fitted["K"])
+    """Write a still of input, overlay and novel views, and a film of the fit over the frames.
+
+    Of a clip that failed both show its frames and the reason.
+    """
+    source = read_clip(clip)
+    frames, fps = source.frames(), float(source.info.fps or 15)
+    try:
+        fitted, shape = read_npz("poses", poses), read_mesh(mesh)
+    except DataFailure as failure:
+        told = [captioned(frame, f"{failure.stage}: {failure.found}") for frame in frames]
+        write_png(still_path, told[len(told) // 2])
+        write_video(overlay, told, fps)
+        return
+    hand = placed_fit(shape, fitted).hand
+    scene = Fitted(MovingObject(shape, fitted["T_cam_obj"]), hand.vertices_cam, hand.faces, fitted["K"])
     shown = np.linspace(0, len(frames) - 1, config.frames + 2).round().astype(int)[1:-1].tolist()
     write_png(still_path, still(frames, scene, shown, size=config.tile_px))
-    write_video(overlay, overlay_frames(frames, scene), float(source.info.fps or 15))
+    write_video(overlay, overlay_frames(frames, scene), fps)

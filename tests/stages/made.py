@@ -3,8 +3,9 @@
 import numpy as np
 import trimesh
 
-from hoi.artefacts import write_json, write_npz
+from hoi.artefacts import write_failure, write_json, write_npz
 from hoi.clip import ClipInfo, Intrinsics, Prepared, write_clip
+from hoi.errors import DataFailure
 from hoi.hand.model import load_hand
 from hoi.present.hands import hand_vertices_cam
 from hoi.present.overlay import write_video
@@ -34,17 +35,32 @@ def write_source(path):
     write_npz("true_poses", path / "gt/poses.npz", T_cam_obj=moving(0.5), joints_cam=joints.astype(np.float32))
 
 
-def write_fit(folder, variant, mesh, poses, hands, masks, reason=None):
+def write_fit(folder, variant, mesh, poses, hands, masks):
+    """A fit that went well."""
     folder.mkdir(parents=True)
     mesh.export(folder / "object.ply")
     write_npz("poses", folder / "poses.npz", **poses)
-    write_npz("hands", folder / "hands.npz", **hands)
-    write_npz("masks", folder / "masks.npz", **masks)
     write_json(
         folder / "run.json", {"commit": "c0ffee", "dirty": False, "settings": {EVIL: {"a": EVIL}}, "machine": EVIL}
     )
-    score = {"clip": NAME, "category": EVIL, "source": EVIL, "variant": variant, "f5": 0.0 if reason else 0.5}
-    write_json(folder / "score.json", score | {"failed": bool(reason), "reason": reason})
+    write_others(folder, {"variant": variant, "f5": 0.5, "failed": False}, hands, masks)
+
+
+def write_failed_fit(folder, variant, hands, masks):
+    """A fit that its data did not allow."""
+    folder.mkdir(parents=True)
+    failure = DataFailure(EVIL, EVIL, EVIL, EVIL, stage="fit_clip", log=EVIL)
+    for name in ("object.ply", "poses.npz", "run.json"):
+        write_failure(folder / name, failure)
+    write_others(folder, {"variant": variant, "f5": 0.0, "failed": True, "failure": failure.record()}, hands, masks)
+
+
+def write_others(folder, score, hands, masks):
+    """What stages before and after the fit write."""
+    write_npz("hands", folder / "hands.npz", **hands)
+    write_npz("masks", folder / "masks.npz", **masks)
+    about = {"clip": NAME, "category": EVIL, "source": EVIL, "made_by": {"fit": {EVIL: EVIL}}}
+    write_json(folder / "score.json", about | score)
     write_video(folder / "overlay.mp4", (np.full((64, 96, 3), 60 * i, np.uint8) for i in range(N)), 10.0)
 
 
@@ -68,4 +84,4 @@ def write_fits(fits, clip):
     masks |= {"confidence": np.ones(N, np.float32)}
     box = trimesh.creation.box([0.06, 0.09, 0.06]).subdivide().subdivide()
     write_fit(fits / "box" / clip, "box", box, poses, hands, masks)
-    write_fit(fits / "broken" / clip, "broken", trimesh.Trimesh(), poses, hands, masks, reason=EVIL)
+    write_failed_fit(fits / "broken" / clip, "broken", hands, masks)

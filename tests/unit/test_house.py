@@ -8,12 +8,13 @@ import pytest
 from hoi import cli
 from hoi.artefact_page import artefact_page
 from hoi.imports import PACKAGE, closure, imported, stage_code
+from hoi.metrics import METRICS
 
 ROOT = PACKAGE.parent
 FLOORS = {
     "geometry": 1, "hand": 2, "field": 2,
     "sources": 3, "observe": 3, "fit": 3, "evaluate": 3, "present": 3, "prior": 3,
-    "stages": 4, "view": 4, "cli": 4, "__main__": 4,
+    "stages": 4, "score": 4, "view": 4, "cli": 4, "__main__": 4,
 }  # fmt: skip
 MODULES = sorted(p for p in PACKAGE.rglob("*.py"))
 
@@ -36,11 +37,19 @@ def test_imports_point_down(path):
 
 def test_only_scores_and_the_report_touch_the_truth():
     readers = {p.name for p in MODULES if re.search(r"\bread_truth\b", p.read_text())}
-    assert readers == {"clip.py", "score_clip.py", "report_clip.py"}
+    assert readers == {"clip.py", "score_clip.py", "score.py", "report_clip.py"}
 
 
 def test_artefact_page_is_the_code():
     assert (ROOT / "results/README.md").read_text() == artefact_page()
+
+
+def test_every_metric_and_penalty_is_documented():
+    page = (ROOT / "docs/evaluation.md").read_text()
+    missing = [m.title for m in METRICS.values() if m.title not in page]
+    assert missing == []
+    penalties = page[page.index("<!-- begin penalties -->") : page.index("<!-- end penalties -->")]
+    assert all(f"{m.title} {m.penalty:g}" in penalties for m in METRICS.values() if m.penalty)
 
 
 def test_a_stage_has_one_name_everywhere():

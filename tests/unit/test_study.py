@@ -60,7 +60,9 @@ def test_a_changed_stage_gives_its_followers_their_own_files():
 
 def table(tmp_path, *rows):
     path = tmp_path / "clips.tsv"
-    path.write_text("\n".join(["clip\tsource\tpath\tcategory\tside\tfirst\tlast\tstride\tsplit\tseed", *rows]) + "\n")
+    path.write_text(
+        "\n".join(["clip\tsource\tpath\tcategory\tside\tfirst\tlast\tstride\tsplit\tseed\tperson", *rows]) + "\n"
+    )
     return path
 
 
@@ -84,6 +86,7 @@ def test_table_paths_are_relative_to_the_table(tmp_path):
         (["a\tprocedural\t\tspoon\t\t\t\t\ttest\t0"], "spoon"),
         (["a\tvideo\ta.mp4\tmug\t\t9\t3"], "last"),
         (["a\tvideo\t"], "path"),
+        (["a\tvideo\ta.mp4\tmug\t\t\t\t\t\t\tfirst"], "person"),
         ([], "no rows"),
     ],
 )

@@ -17,6 +17,12 @@ def test_whole_benchmark_is_planned(checkout):
     assert (jobs["report_clip"], jobs["make_report"]) == (13, 1)
 
 
+@pytest.mark.parametrize(("overlay", "clips", "tables"), [("paper", 13, 2), ("length", 10, 2), ("viewpoint", 12, 2)])
+def test_overlays_are_planned(checkout, overlay, clips, tables):
+    jobs = checkout.planned("--configfile", "config/config.yaml", f"config/{overlay}.yaml")
+    assert jobs["prepare_clip"] == clips and jobs["make_table"] == tables
+
+
 def test_demo_is_planned(checkout):
     jobs = checkout.planned("--configfile", "config/config.yaml", "config/demo.yaml")
     assert jobs["prepare_clip"] == 7 and jobs["make_table"] == 1 and jobs["report_clip"] == 7

@@ -126,17 +126,31 @@ def test_same_seed_same_result(finished):
     finished.run(*TINY_CONFIG)
 
 
-def test_a_clip_without_a_hand_fails_alone_and_says_so(finished):
+def test_a_clip_without_a_hand_is_recorded_and_counted(finished):
     frames = finished.path / "clips_empty/frames"
     shutil.copytree(finished.path / "results/clips/mug/frames", frames)
     for picture in frames.iterdir():
         blank(picture)
-    (finished.path / "config/empty.tsv").write_text("clip\tsource\tpath\nempty\tfolder\t../clips_empty\n")
-    text = finished.run(
-        "results/scores/no_prior/empty.json", *TINY_CONFIG, "--config", "clips=config/empty.tsv", fails=True
+    (finished.path / "config/empty.tsv").write_text(
+        "clip\tsource\tpath\tcategory\tsplit\tseed\n"
+        "mug\tprocedural\t\tmug\ttrain\t0\nempty\tfolder\t../clips_empty\t\t\t\n"
     )
-    assert "no hand" in text and "expected" in text and "next" in text
-    assert not (finished.path / "results/hands/diffhoi/empty.npz").exists()
+    (finished.path / "config/failing.yaml").write_text(
+        "clips: config/empty.tsv\ntables: {failing: {variants: [no_prior], columns: [mask_iou_object, seconds]}}\n"
+    )
+    text = finished.run(
+        "results/tables/failing.md", "results/fits/diffhoi/empty/still.png", *TINY_CONFIG, "config/failing.yaml"
+    )
+    assert "recorded as failure of track_hand" in text
+    table = (finished.path / "results/tables/failing.md").read_text()
+    assert "| empty (no true shape) | 1 | 1 |" in table
+    assert "- no\\_prior, empty: track\\_hand" in table
+    assert "no hand in any of" in table and "results/logs/track\\_hand/diffhoi/empty.log" in table
+    log = (finished.path / "results/logs/track_hand/diffhoi/empty.log").read_text()
+    assert "expected" in log and "next" in log
+    assert cv2.imread(str(finished.path / "results/fits/diffhoi/empty/still.png")) is not None
+    again = finished.run("results/tables/failing.md", "--dry-run", *TINY_CONFIG, "config/failing.yaml")
+    assert "Nothing to be done" in again
 
 
 def blank(picture):

@@ -1,7 +1,7 @@
 """Metrics of every fit, and tables of them.
 
 input:   results/fits/{variant}/{clip}/, results/clips/{clip} and its truth
-output:  results/scores/{variant}/{clip}.json, results/tables/{table}.{csv,md}
+output:  results/scores/{variant}/{clip}.json, results/tables/{table}.{csv,md,tex}
 """
 
 
@@ -38,10 +38,13 @@ rule make_table:
     """One table over all clips and the variants that it names."""
     input:
         scores=scores_of_table,
+        clips=study.clips,
+        reported="config/reported.tsv",
         code=stage_code("make_table"),
     output:
         csv=report("results/tables/{table}.csv", caption="../report/table.rst", category="Tables"),
         md="results/tables/{table}.md",
+        tex="results/tables/{table}.tex",
     log:
         "results/logs/make_table/{table}.log",
     benchmark:
@@ -50,6 +53,8 @@ rule make_table:
         "../../environment.yml"
     params:
         config=table_definition,
+        seed=study.seed,
     shell:
-        "python -m hoi make_table --scores {input.scores:q} --config {params.config:q}"
-        " --csv {output.csv:q} --md {output.md:q} 2> {log:q}"
+        "python -m hoi make_table --scores {input.scores:q} --clips {input.clips:q} --reported {input.reported:q}"
+        " --config {params.config:q} --seed {params.seed}"
+        " --csv {output.csv:q} --md {output.md:q} --tex {output.tex:q} 2> {log:q}"

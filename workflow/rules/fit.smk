@@ -32,4 +32,4 @@ rule fit_clip:
         "python -m hoi fit_clip --clip {input.clip:q} --hands {input.hands:q} --masks {input.masks:q}"
         " --config {params.config:q} --seed {params.seed} --threads {threads}"
         " --mesh {output.mesh:q} --poses {output.poses:q} --history {output.history:q}"
-        " --scene {output.scene:q} --run {output.run:q} 2> {log:q}"
+        " --scene {output.scene:q} --run {output.run:q} --log {log:q} 2> {log:q}"

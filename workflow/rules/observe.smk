@@ -23,7 +23,7 @@ rule track_hand:
         seed=study.seed,
     shell:
         "python -m hoi track_hand --clip {input.clip:q} --config {params.config:q} --seed {params.seed}"
-        " --output {output.hands:q} 2> {log:q}"
+        " --output {output.hands:q} --log {log:q} 2> {log:q}"
 
 
 rule mask_clip:
@@ -44,4 +44,4 @@ rule mask_clip:
         config=settings("mask_clip"),
     shell:
         "python -m hoi mask_clip --clip {input.clip:q} --hands {input.hands:q} --config {params.config:q}"
-        " --output {output.masks:q} 2> {log:q}"
+        " --output {output.masks:q} --log {log:q} 2> {log:q}"

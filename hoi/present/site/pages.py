@@ -7,12 +7,14 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from hoi.metrics import METRICS
 from hoi.present.site.markdown import Block
-from hoi.present.tables import COLUMNS, MISSING
+from hoi.present.table_text import MISSING
 
 SITE = Path(__file__).parent
 ASSETS = ("style.css", "icon.svg", "three.min.js", "bodies.js", "viewer.js", "sorting.js")
-LABELS = ("clip", "category", "source", "variant")  # of a score: what it is of; the rest are metrics
+LABELS = ("clip", "category", "source", "variant")  # of a score: what it is of
+OTHERS = ("failure", "made_by")  # what is neither that nor a metric
 _templates = Environment(
     loader=FileSystemLoader(SITE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
 )
@@ -39,7 +41,9 @@ def clip_page(
     fits = list(scores)
     settings = _side_by_side([flattened(runs[fit].get("settings", {})) for fit in fits])
     made = [{key: value for key, value in flattened(runs[fit]).items() if not _is_setting(key)} for fit in fits]
-    metrics = _side_by_side([{k: shown(v) for k, v in scores[fit].items() if k not in LABELS} for fit in fits])
+    metrics = _side_by_side(
+        [{k: shown(v) for k, v in scores[fit].items() if k not in (*LABELS, *OTHERS)} for fit in fits]
+    )
     return _templates.get_template("clip.html").render(
         root="../../",
         clip=clip,
@@ -86,7 +90,7 @@ def index_page(
 
 def title(key: str) -> str:
     """A metric's name with its unit."""
-    return COLUMNS[key].title if key in COLUMNS else key
+    return METRICS[key].title if key in METRICS else key
 
 
 def shown(value: Any) -> str:
@@ -137,8 +141,11 @@ def _headline(score: Record | None) -> list[str]:
 
 
 def _failure(score: Record) -> str:
-    """Why there is no object, where there is none."""
-    return f"No object: {score.get('reason') or 'the fit ended without a surface'}." if score.get("failed") else ""
+    """Why there is no result, where there is none."""
+    if not score.get("failed"):
+        return ""
+    why = score.get("failure") or {}
+    return f"No result, and charged for it: {why.get('stage') or 'fit_clip'} found {why.get('found') or 'no surface'}."
 
 
 def _card(clip: str, scores: Sequence[Record]) -> dict[str, str]:

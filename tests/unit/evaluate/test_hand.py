@@ -5,7 +5,14 @@ import pytest
 import scipy.spatial
 from scipy.spatial.transform import Rotation
 
-from hoi.evaluate.hand import acceleration_error_m_s2, mpjpe_mm, pa_mpjpe_mm, procrustes, wrist_error_mm
+from hoi.evaluate.hand import (
+    acceleration_error_m_s2,
+    auc_50mm,
+    mpjpe_mm,
+    pa_mpjpe_mm,
+    procrustes,
+    wrist_error_mm,
+)
 
 TRUE = np.random.default_rng(0).normal(size=(6, 21, 3)) * 0.05 + np.array([0, 0, 0.5])
 
@@ -39,7 +46,19 @@ def test_procrustes_agrees_with_scipy():
     for i in range(len(TRUE)):
         norm = ((TRUE[i] - TRUE[i].mean(0)) ** 2).sum()
         expected = scipy.spatial.procrustes(TRUE[i], pred[i])[2]
-        assert ((aligned[i] - TRUE[i]) ** 2).sum() / norm == pytest.approx(expected)
+        assert ((aligned[i] - TRUE[i]) ** 2).sum() / norm == pytest.approx(expected, rel=1e-6)
+
+
+def test_auc_by_hand_and_against_a_hundred_thresholds():
+    pred = TRUE.copy()
+    pred[:, 4] += [0.015, 0.02, 0]  # one joint of 21 is off by 25 mm: half of its area is lost
+    assert auc_50mm(pred, TRUE) == pytest.approx(1 - 0.5 / 21)
+    pred = TRUE + np.random.default_rng(3).normal(size=TRUE.shape) * 0.02
+    error = np.linalg.norm((pred - pred[:, :1]) - (TRUE - TRUE[:, :1]), axis=-1)
+    steps = np.linspace(0, 0.05, 100)  # as FreiHAND's script has it: 1 % of difference
+    assert auc_50mm(pred, TRUE) == pytest.approx(
+        np.trapezoid([(error <= t).mean() for t in steps], steps) / 0.05, abs=0.01
+    )
 
 
 def test_acceleration_error_by_hand():

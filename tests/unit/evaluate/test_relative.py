@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from hoi.evaluate.relative import cd_h_cm2, f_in_hand, palm_frames
+from hoi.evaluate.relative import cd_h_cm2, in_hand, palm_frames
 
 GRID = np.stack(np.meshgrid(*[np.arange(4) * 1.0] * 3), -1).reshape(-1, 3)
 JOINTS = np.random.default_rng(0).normal(size=(3, 21, 3))
@@ -43,10 +43,10 @@ def test_palm_frame_moves_with_the_hand():
     np.testing.assert_allclose(before[:, :3, 3], JOINTS[:, 0])
 
 
-def test_in_hand_f_is_blind_to_a_common_motion():
+def test_in_hand_is_blind_to_a_common_motion():
     R, t = Rotation.random(rng=np.random.default_rng(2)).as_matrix(), np.array([1.0, 2, 3])
     T = poses()
     T[:, :3, :3], T[:, :3, 3] = R, t
     args = (GRID, poses(), JOINTS, 0.02)
-    assert f_in_hand(GRID, T, JOINTS @ R.T + t, *args) == 1.0
-    assert f_in_hand(GRID, poses(translation=(0.03, 0, 0)), JOINTS, *args) == 0.0
+    assert in_hand(GRID, T, JOINTS @ R.T + t, *args) == pytest.approx((1.0, 0.0), abs=1e-9)
+    assert in_hand(GRID, poses(translation=(0.03, 0, 0)), JOINTS, *args) == pytest.approx((0.0, 18.0))  # 9 + 9 cm²

@@ -4,7 +4,7 @@ import numpy as np
 import open3d as o3d
 import pytest
 
-from hoi.evaluate.shape import chamfer_cm2, f_score, nearest_distances
+from hoi.evaluate.shape import both_ways, chamfer_cm2, f_score, nearest_distances
 
 GRID = np.stack(np.meshgrid(*[np.arange(5) * 1.0] * 3), -1).reshape(-1, 3)  # 125 points, 1 m apart
 
@@ -51,4 +51,25 @@ def test_distances_agree_with_open3d():
     rng = np.random.default_rng(3)
     a, b = rng.normal(size=(500, 3)), rng.normal(size=(400, 3))
     clouds = [o3d.geometry.PointCloud(o3d.utility.Vector3dVector(x)) for x in (a, b)]
-    np.testing.assert_allclose(nearest_distances(a, b), clouds[0].compute_point_cloud_distance(clouds[1]), rtol=1e-12)
+    forth, back = (np.asarray(clouds[i].compute_point_cloud_distance(clouds[1 - i])) for i in (0, 1))
+    np.testing.assert_allclose(nearest_distances(a, b), forth, rtol=1e-12)
+    assert chamfer_cm2(a, b) == pytest.approx(1e4 * ((forth**2).mean() + (back**2).mean()), rel=1e-6)
+    precision, recall = (forth < 0.2).mean(), (back < 0.2).mean()
+    assert f_score(a, b, 0.2) == pytest.approx(2 * precision * recall / (precision + recall), rel=1e-6)
+
+
+def test_distances_to_a_surface_agree_with_open3ds_rays():
+    # Samples of a sphere against open3d's distance to the mesh itself: samples are farther by less than their spacing.
+    ball = o3d.t.geometry.TriangleMesh.create_sphere(0.05, 60)
+    scene = o3d.t.geometry.RaycastingScene()
+    scene.add_triangles(ball)
+    samples = ball.sample_points_uniformly(20_000).point.positions.numpy().astype(float)
+    x = np.random.default_rng(4).normal(size=(200, 3)) * 0.05
+    exact = scene.compute_distance(o3d.core.Tensor(x.astype(np.float32))).numpy()
+    ours = nearest_distances(x, samples)
+    assert (ours > exact - 1e-6).all() and (ours - exact).max() < 0.003
+
+
+def test_half_the_unsquared_sum_is_forehois():
+    pred, true = np.zeros((1, 3)), np.array([[0.0, 0, 0], [0.1, 0, 0]])
+    assert both_ways(pred, true).chamfer_cm() == pytest.approx((0 + 5) / 2)

@@ -6,7 +6,17 @@ import trimesh
 from scipy.optimize import approx_fprime
 from scipy.spatial.transform import Rotation
 
-from hoi.geometry.registration import Search, Similarity, _Pair, chamfer_and_gradient, register, umeyama
+from hoi.geometry.registration import (
+    Search,
+    Similarity,
+    _Pair,
+    chamfer_and_gradient,
+    coarse,
+    curvature,
+    register,
+    register_both,
+    umeyama,
+)
 from hoi.geometry.sampling import sample_surface
 
 SEARCH = Search(starts=96, coarse_points=256, coarse_steps=10, refined=8, points=1000, polished=2)
@@ -49,6 +59,13 @@ def test_gradient_is_that_of_the_value(with_scale):
     assert with_scale or gradient[6] == 0
 
 
+def test_curvature_is_that_of_one_point_and_its_neighbour():
+    # Half of moving both squared distances (2 each), whatever the way; half of moving them along x alone.
+    pair = _Pair.of(np.array([[0.3, 0, 0]]), np.zeros((1, 3)))
+    hessian = curvature(pair, Similarity(np.eye(3), np.zeros(3), 1.0), False)
+    np.testing.assert_allclose(np.diag(hessian)[3:6], [4, 2, 2], rtol=1e-6)
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_a_random_motion_is_undone(seed):
     rng = np.random.default_rng(seed)
@@ -68,6 +85,22 @@ def test_without_scale_a_small_copy_stays_small():
     a = sample_surface(np.asarray(mesh.vertices), np.asarray(mesh.faces), 500, 0)
     assert register(0.5 * a, a, False, SEARCH).scale == 1.0
     assert register(0.5 * a, a, True, SEARCH).scale == pytest.approx(2.0, abs=1e-3)
+
+
+def test_both_registrations_are_those_of_each():
+    mesh = mug()
+    a = sample_surface(np.asarray(mesh.vertices), np.asarray(mesh.faces), 2000, 0)
+    b = 1.2 * sample_surface(np.asarray(mesh.vertices), np.asarray(mesh.faces), 2000, 1)
+    rigid, similar = register_both(a, b, SEARCH)
+    assert rigid.scale == 1.0 and similar.scale == pytest.approx(1.2, rel=0.01)
+
+
+def test_coarse_search_gives_the_hidden_rotation_first():
+    mesh = mug()
+    a = sample_surface(np.asarray(mesh.vertices), np.asarray(mesh.faces), 600, 0)
+    R = Rotation.from_rotvec([1.0, -2.0, 0.5]).as_matrix()
+    first = coarse(a @ R, a, SEARCH)[0]
+    assert first.scale == 1.0 and np.trace(first.R.T @ R) > 2.9
 
 
 def test_same_input_same_answer():

@@ -8,7 +8,16 @@ from hoi.present.site.pages import ASSETS, SITE, clip_page, flattened, index_pag
 
 EVIL = "</script><script>globalThis.EVIL=1</script><img src=x onerror='EVIL=1'>\u2028\"&"
 ABOUT = {"category": EVIL, "side": EVIL, "fps": 15.0, "frames": 3, "width": 4, "height": 3}
-SCORE = {"clip": "a", "category": EVIL, "source": EVIL, "variant": "v", "f5": 0.5, "failed": True, "reason": EVIL}
+SCORE = {
+    "clip": "a",
+    "category": EVIL,
+    "source": EVIL,
+    "variant": "v",
+    "f5": 0.5,
+    "failed": True,
+    "failure": {"found": EVIL},
+    "made_by": EVIL,
+}
 RUN = {"commit": "0123456789abcdef", "dirty": True, "settings": {"rays": {EVIL: EVIL}}, "machine": EVIL, "seed": 0}
 
 
@@ -44,9 +53,9 @@ def test_index_pages_escape_everything():
 
 
 def test_a_failed_fit_says_why():
-    score = SCORE | {"category": "mug", "reason": "empty masks"}
+    score = SCORE | {"category": "mug", "failure": {"stage": "mask_clip", "found": "empty masks"}}
     page = clip_page("a", ABOUT, {}, ["v"], {"v": score}, {"v": RUN})
-    assert "No object: empty masks." in page
+    assert "mask_clip found empty masks." in page
 
 
 def test_differing_settings_are_marked_and_counted():
