@@ -58,7 +58,7 @@ def report_clip(
         output.name,
         source.info.model_dump() | {"frames": len(frames), "width": frames.shape[2], "height": frames.shape[1]},
         read_json(clip / "source.json"),
-        [column.name for column in columns],
+        {column.name: column.contents() for column in columns},
         dict(zip(variants, map(read_json, scores), strict=True)),
         {variant: _unless_failed(read_json, run) or {} for variant, run in zip(variants, runs, strict=True)},
     )

@@ -33,11 +33,11 @@ def clip_page(
     clip: str,
     about: Record,
     source: Record,
-    columns: Sequence[str],
+    columns: Mapping[str, str],
     scores: Mapping[str, Record],
     runs: Mapping[str, Record],
 ) -> str:
-    """A clip's page: `about` its frames, where they are from (`source`), its columns, and each fit's score and run."""
+    """A clip's page: `about` its frames, where they are from (`source`), its columns with what they show, and fits by name."""
     fits = list(scores)
     settings = _side_by_side([flattened(runs[fit].get("settings", {})) for fit in fits])
     made = [{key: value for key, value in flattened(runs[fit]).items() if not _is_setting(key)} for fit in fits]
@@ -50,8 +50,12 @@ def clip_page(
         frames=about["frames"],
         facts=_facts(about, scores),
         columns=[
-            {"name": name, "facts": _headline(scores.get(name)), "failure": _failure(scores.get(name, {}))}
-            for name in columns
+            {
+                "name": name,
+                "facts": _headline(scores[name]) if name in scores else [contents],
+                "failure": _failure(scores.get(name, {})),
+            }
+            for name, contents in columns.items()
         ],
         fits=fits,
         films=[(fit, f"{fit}.mp4") for fit in fits],
@@ -126,16 +130,14 @@ def _side_by_side(records: Sequence[Mapping[str, str]]) -> list[tuple[str, list[
 
 def _facts(about: Record, scores: Mapping[str, Record]) -> list[str]:
     kind = next((str(score["source"]) for score in scores.values()), "")
-    rate = f" at {about['fps']:g} fps" if about.get("fps") else ""
+    rate = f" at {about['fps']:.3g} fps" if about.get("fps") else ""
     side = f"{about['side']} hand" if about.get("side") else ""
     size = f"{about['width']} × {about['height']}"
     return [f for f in (about.get("category") or "", kind, f"{about['frames']} frames{rate}", size, side) if f]
 
 
-def _headline(score: Record | None) -> list[str]:
-    """What a column says under its name."""
-    if score is None:
-        return ["object, joints, masks"]
+def _headline(score: Record) -> list[str]:
+    """What a fit's column says under its name."""
     known = [key for key in ("f5", "cd_cm2", "silhouette_iou") if score.get(key) is not None]
     return [f"{title(key)} {shown(score[key])}" for key in known]
 

@@ -96,6 +96,17 @@ class Column:
             },
         } | {key: None if array is None else packed(array) for key, array in arrays.items()}
 
+    def contents(self) -> str:
+        """What there is of object, hand, joints and masks, in words."""
+        masked = len({frame for masks in self.masks.values() for frame in masks})
+        there = {
+            "object": self.object is not None,
+            "hand": self.hand is not None,
+            "joints": self.joints_cam is not None,
+            f"masks of {masked} frames": masked > 0,
+        }
+        return ", ".join(word for word, known in there.items() if known)
+
     def fitted(self) -> Fitted | None:
         """Object and hand, to be drawn; None unless both are known."""
         if self.object is None or self.hand is None:

@@ -56,4 +56,6 @@ def test_a_column_is_json_and_says_what_is_not_known():
     assert data["hand"]["vertices"]["shape"] == [2, 5, 3]
     assert list(data["masks"]["object"]) == ["1"]
     assert data["joints"] is None and data["keypoints"] is None and data["found"] is None
-    assert Column("b", K).data()["object"] is None
+    nothing = Column("b", K)
+    assert nothing.data()["object"] is None and nothing.contents() == "" and nothing.fitted() is None
+    assert Column("a", K, surface, hand, masks=masks).contents() == "object, hand, masks of 1 frames"
