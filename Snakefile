@@ -13,6 +13,7 @@ include: "workflow/rules/prepare.smk"
 include: "workflow/rules/observe.smk"
 include: "workflow/rules/fit.smk"
 include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
 
 
@@ -21,5 +22,6 @@ rule all:
     default_target: True
     input:
         tables=expand("results/tables/{table}.md", table=study.tables),
+        figures=expand("results/figures/{figure}.pdf", figure=study.figures),
         pictures=pictures_of_all(),
         report="results/report/index.html",

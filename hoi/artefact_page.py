@@ -39,6 +39,7 @@ FILES = (
     FileKind("scores/{variant}/{clip}.json", "clip, category, variant, failed (and why) and every metric (hoi/metrics.py); null "
              "where the truth does not say; digests of what made it", "score_clip", "make_table, report_clip, make_report"),
     FileKind("tables/{table}.csv, .md, .tex", "one table", "make_table", "people; make_report (.csv, .md)"),
+    FileKind("figures/{figure}.pdf, .png", "one figure: vector PDF, and PNG", "make_figure", "people"),
     FileKind("report/clips/{clip}/", "one clip's page: index.html, data.js (what its viewer shows), frames, films",
              "report_clip", "people"),
     FileKind("report/index.html, report/site/", "the report's first page; style, viewer and tables of all pages",

@@ -20,8 +20,8 @@ from hoi.artefacts import Output, write_failure
 from hoi.errors import DataFailure, InputError
 
 STAGES = (
-    "prepare_clip", "track_hand", "mask_clip", "fit_clip", "show_clip", "score_clip", "make_table", "report_clip",
-    "make_report",
+    "prepare_clip", "track_hand", "mask_clip", "fit_clip", "show_clip", "score_clip", "make_table", "make_figure",
+    "report_clip", "make_report",
 )  # fmt: skip
 COMMANDS = ("summary", "score", "view")  # functions of modules of their names beside this one
 

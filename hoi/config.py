@@ -290,6 +290,22 @@ class MakeTable(Section):
     mixed: Literal["refuse", "allow"] = "refuse"
 
 
+class MakeFigure(Section):
+    """One figure: pictures of several variants side by side, a metric along a setting, or a loss along the steps.
+
+    `metric`: a key of hoi.metrics.METRICS (kind error), or a column of history.parquet (kind losses). `x`: a value a variant
+    (kind error). `clips`: all of the clips table where none are named.
+    """
+
+    kind: Literal["gallery", "error", "losses"]
+    variants: Annotated[list[str], Field(min_length=1)]
+    clips: list[str] = []
+    metric: str = "objective"
+    x: list[float] = []
+    x_label: str = ""
+    tile_px: Count = 240
+
+
 class ReportClip(Section):
     """One clip's page of the report."""
 

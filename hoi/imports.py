@@ -1,6 +1,7 @@
 """Which files of the package a module needs: the floors test and the workflow's code inputs read it from the sources."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
@@ -14,7 +15,8 @@ def module_file(module: str) -> Path | None:
     return next((p for p in (base.with_suffix(".py"), base / "__init__.py") if p.is_file()), None)
 
 
-def imported(path: Path) -> set[str]:
+@cache
+def imported(path: Path) -> frozenset[str]:
     """The modules of this package that a file imports."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
@@ -22,7 +24,7 @@ def imported(path: Path) -> set[str]:
             found |= {a.name for a in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             found |= {node.module} | {f"{node.module}.{a.name}" for a in node.names}
-    return {m for m in found if m.split(".")[0] == "hoi" and module_file(m)}
+    return frozenset(m for m in found if m.split(".")[0] == "hoi" and module_file(m))
 
 
 def closure(module: str) -> list[Path]:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from hoi.config import (
     FitClip,
+    MakeFigure,
     MakeReport,
     MakeTable,
     MaskClip,
@@ -50,6 +51,7 @@ class Study(BaseModel):
     make_report: MakeReport
     variants: dict[str, dict[str, dict[str, Any]]]
     tables: dict[str, MakeTable]
+    figures: dict[str, MakeFigure] = {}
 
     @model_validator(mode="after")
     def _variants_hold(self) -> "Study":
@@ -60,7 +62,8 @@ class Study(BaseModel):
                 if section not in UPSTREAM:
                     raise ValueError(f"variant {name}: unknown section {section!r}, expected one of {sorted(UPSTREAM)}")
                 self.settings(name, section)
-        named = {f"table {table}": definition.variants for table, definition in self.tables.items()}
+        named = {f"table {name}": d.variants for name, d in self.tables.items()}
+        named |= {f"figure {name}": d.variants for name, d in self.figures.items()}
         for where, variants in (named | {"report_clip": self.report_clip.variants}).items():
             unknown = sorted(set(variants) - set(self.variants))
             if unknown:

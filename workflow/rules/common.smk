@@ -24,6 +24,7 @@ wildcard_constraints:
     clip="[A-Za-z0-9_-]+",
     variant="|".join(study.variants),
     table="|".join(study.tables),
+    figure="|".join(study.figures) or "none",
 
 
 def settings(stage):
@@ -71,6 +72,22 @@ def scores_of_table(wildcards):
     """Input: the scores of every clip under every variant of a table."""
     chosen = pairs(study.tables[wildcards.table].variants)
     return [f"results/scores/{v}/{c}.json" for v, c in chosen]
+
+
+def figure_definition(wildcards):
+    """Parameter: a figure's definition, as one JSON word."""
+    return study.figures[wildcards.figure].model_dump_json()
+
+
+def of_figure(pattern):
+    """Input or parameter: one word for each variant and clip of a figure."""
+
+    def words(wildcards):
+        figure = study.figures[wildcards.figure]
+        chosen = [(v, c) for v, c in pairs(figure.variants) if not figure.clips or c in figure.clips]
+        return [pattern.format(variant=v, clip=c, owner=study.owner(v, "fit_clip")) for v, c in chosen]
+
+    return words
 
 
 def shown_variants(wildcards):

@@ -76,3 +76,19 @@ def test_a_posed_mesh_looks_as_its_moved_vertices():
     same = moved.face == posed.face
     np.testing.assert_allclose(posed.depth[same], moved.depth[same], atol=1e-5)
     np.testing.assert_allclose(posed.normals[same], moved.normals[same], atol=1e-4)
+
+
+def test_masks_are_those_of_the_whole_picture():
+    # Balls in the middle, across the border, behind the camera, and outside: only the rays that can meet them are cast.
+    K = np.array([[60.0, 0, 32], [0, 60, 24], [0, 0, 1]])
+    ball = trimesh.creation.icosphere(2, 0.1)
+    T = np.tile(np.eye(4), (4, 1, 1))
+    T[:, :3, 3] = [[0, 0, 1], [0.5, 0, 1], [0, 0, -1], [5, 0, 1]]
+    hand = np.tile(ball.vertices * 0.5 + np.array([0.05, 0, 0.9]), (4, 1, 1))
+    hand[3, :, 0] += 5
+    seen = visible_masks((ball.vertices, ball.faces), T, hand, ball.faces, np.tile(K, (4, 1, 1)), 64, 48)
+    for i in range(4):
+        whole = cast([(ball.vertices + T[i, :3, 3], ball.faces), (hand[i], ball.faces)], K, 64, 48).instance
+        for k in (0, 1):
+            np.testing.assert_array_equal(seen[k][i], whole == k)
+    assert seen[0][1].any() and seen[1][2].any() and not seen[0][3].any()

@@ -19,7 +19,7 @@ from hoi.geometry.registration import (
 )
 from hoi.geometry.sampling import sample_surface
 
-SEARCH = Search(starts=96, coarse_points=256, coarse_steps=10, refined=8, points=1000, polished=2)
+SEARCH = Search(starts=96, coarse_points=256, coarse_steps=8, refined=5, points=1000, polished=1)
 
 
 def mug() -> trimesh.Trimesh:

@@ -1,0 +1,101 @@
+"""One figure over clips and variants."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from hoi.artefacts import raise_recorded, read_json, read_npz
+from hoi.clip import read_clip
+from hoi.config import MakeFigure
+from hoi.errors import DataFailure, InputError
+from hoi.meshes import read_mesh
+from hoi.metrics import METRICS
+from hoi.present.overlay import Fitted, MovingObject
+from hoi.present.plots import Curve, Tile, curves, picture_sheet, write_figure
+from hoi.present.stills import clip_row
+from hoi.present.tables import bootstrap, charged
+from hoi.score import placed_fit
+
+Named = dict[tuple[str, str], Path]  # (variant, clip) to a path
+
+
+def make_figure(
+    names: list[str], scores: list[Path], meshes: list[Path], clips: list[Path], config: MakeFigure, seed: int,
+    pdf: Path, png: Path,
+) -> None:  # fmt: skip
+    """Draw a figure; `names` are VARIANT/CLIP, one for each score, mesh and prepared clip."""
+    keys = [tuple(name.split("/")) for name in names]
+    by_name = [dict(zip(keys, paths, strict=True)) for paths in (scores, meshes, clips)]
+    draw = {"error": _error, "losses": _losses, "gallery": _gallery}[config.kind]
+    write_figure(pdf, png, draw(*by_name, config, seed))
+
+
+def _error(scores: Named, meshes: Named, clips: Named, config: MakeFigure, seed: int) -> Figure:
+    """Mean of a metric over clips, with its 95 % bootstrap interval, for variants along x."""
+    if config.metric not in METRICS or len(config.x) != len(config.variants):
+        found = f"metric {config.metric}, {len(config.x)} values of x for {len(config.variants)} variants"
+        raise InputError("figures", found, "a metric of hoi.metrics and a value of x a variant", "correct the figure")
+    points = []
+    for variant in config.variants:
+        values = [read_json(path)[config.metric] for (v, _), path in scores.items() if v == variant]
+        known = [charged(config.metric, value) for value in values if value is not None]
+        mean = float(np.mean(known)) if known else np.nan
+        low, high = bootstrap(known, seed)
+        points.append((mean, mean if low is None else low, mean if high is None else high))
+    middle, low, high = np.array(points).T
+    curve = Curve(np.array(config.x, float), middle, low, high)
+    return curves({f"{len(clips) // len(config.variants)} clips": curve}, config.x_label, METRICS[config.metric].title)
+
+
+def _losses(scores: Named, meshes: Named, clips: Named, config: MakeFigure, seed: int) -> Figure:
+    """A term of the objective along the steps: the median over clips, and the middle half of them."""
+    named = {}
+    for variant in config.variants:
+        columns = [_history(mesh, config.metric) for (v, _), mesh in meshes.items() if v == variant]
+        table = pd.concat([c for c in columns if c is not None], axis=1)
+        quarter, middle, three = (table.quantile(q, axis=1).to_numpy(float) for q in (0.25, 0.5, 0.75))
+        named[variant] = Curve(table.index.to_numpy(float), middle, quarter, three)
+    return curves(named, "step", config.metric, logarithmic=True)
+
+
+def _history(mesh: Path, term: str) -> pd.Series | None:
+    path = mesh.parent / "history.parquet"
+    try:
+        raise_recorded(path)
+    except DataFailure:
+        return None
+    history = pd.read_parquet(path)
+    if term not in history:
+        raise InputError(path, f"terms {', '.join(history.columns)}", f"a term {term!r}", "correct the figure's metric")
+    return history.set_index("step")[term]
+
+
+def _gallery(scores: Named, meshes: Named, clips: Named, config: MakeFigure, seed: int) -> Figure:
+    """A clip a row: the middle frame, then for each variant the overlay and two novel views of the object."""
+    rows = []
+    for clip in dict.fromkeys(clip for _, clip in meshes):
+        frames = read_clip(next(path for (_, c), path in clips.items() if c == clip)).frames()
+        tiles: list[Tile | None] = []
+        for variant in config.variants:
+            tiles += _views(frames, meshes.get((variant, clip)), config.tile_px)
+        shown = [i for i, tile in enumerate(tiles) if i % 4 == 0 and tile is not None]
+        first = tiles[shown[0]] if shown else frames[len(frames) // 2]
+        rows.append((clip, [first, *(tile for i, tile in enumerate(tiles) if i % 4)]))
+    heads = ["input", *(head for v in config.variants for head in (v, f"{v}, front", f"{v}, side"))]
+    return picture_sheet(rows, heads)
+
+
+def _views(frames: np.ndarray, mesh: Path | None, size: int) -> list[Tile | None]:
+    """Input, overlay, and the object from the front and the side."""
+    if mesh is None:
+        return [None] * 4
+    try:
+        fitted, shape = read_npz("poses", mesh.parent / "poses.npz"), read_mesh(mesh)
+    except DataFailure:
+        return [None] * 4
+    hand = placed_fit(shape, fitted).hand
+    scene = Fitted(MovingObject(shape, fitted["T_cam_obj"]), hand.vertices_cam, hand.faces, fitted["K"])
+    middle = len(frames) // 2
+    return clip_row(frames[middle], scene, middle, None, size)
