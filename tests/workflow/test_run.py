@@ -137,10 +137,9 @@ def test_a_clip_without_a_hand_is_recorded_and_counted(finished):
     )
     (finished.path / "config/failing.yaml").write_text(
         "clips: config/empty.tsv\ntables: {failing: {variants: [no_prior], columns: [mask_iou_object, seconds]}}\n"
+        "report_clip: {variants: [no_prior]}\n"
     )
-    text = finished.run(
-        "results/tables/failing.md", "results/fits/diffhoi/empty/still.png", *TINY_CONFIG, "config/failing.yaml"
-    )
+    text = finished.run("results/tables/failing.md", "results/report/clips/empty", *TINY_CONFIG, "config/failing.yaml")
     assert "recorded as failure of track_hand" in text
     table = (finished.path / "results/tables/failing.md").read_text()
     assert "| empty (no true shape) | 1 | 1 |" in table
@@ -149,6 +148,7 @@ def test_a_clip_without_a_hand_is_recorded_and_counted(finished):
     log = (finished.path / "results/logs/track_hand/diffhoi/empty.log").read_text()
     assert "expected" in log and "next" in log
     assert cv2.imread(str(finished.path / "results/fits/diffhoi/empty/still.png")) is not None
+    assert "track_hand found no hand" in (finished.path / "results/report/clips/empty/index.html").read_text()
     again = finished.run("results/tables/failing.md", "--dry-run", *TINY_CONFIG, "config/failing.yaml")
     assert "Nothing to be done" in again
 
