@@ -20,8 +20,7 @@ from hoi.evaluate.score import Hand, Placed
 from hoi.geometry.raycast import visible_masks
 from hoi.geometry.registration import Search
 from hoi.geometry.sampling import sample_surface
-from hoi.hand.model import load_hand
-from hoi.present.hands import hand_vertices_cam
+from hoi.present.hands import open_hand_cam
 
 
 def timed(rows, name, run):
@@ -40,9 +39,7 @@ def of_clip(results, variant, clip, settings):
         read_clip(results / f"clips/{clip}"),
     )
     poses, given = read_npz("poses", fit / "poses.npz"), source.given_hands()
-    hand = load_hand("right" if poses["is_right"] else "left")
-    faces = hand.faces.numpy()
-    hands = [Hand(hand_vertices_cam(hand, p["pose"], p["betas"], p["T_cam_hand"]), faces) for p in (poses, given)]
+    hands = [Hand(*open_hand_cam(p, bool(poses["is_right"]))) for p in (poses, given)]
     pred = Placed(trimesh.load_mesh(fit / "object.ply"), poses["T_cam_obj"], poses["joints_cam"], hands[0])
     true = Placed(trimesh.load_mesh(truth.object_path), truth.poses["T_cam_obj"], truth.poses["joints_cam"], hands[1])
     search = Search(**settings.registration.model_dump())
@@ -55,7 +52,11 @@ def of_clip(results, variant, clip, settings):
     timed(rows, "contact", lambda: score.score_contact(pred, true))
     K, size = poses["K"], read_frames_size(results / f"clips/{clip}")[::-1]
     surface = pred.mesh.vertices, pred.mesh.faces
-    timed(rows, "silhouettes", lambda: visible_masks(surface, pred.T_cam_obj, hands[0].vertices_cam, faces, K, *size))
+    timed(
+        rows,
+        "silhouettes",
+        lambda: visible_masks(surface, pred.T_cam_obj, hands[0].vertices_cam, hands[0].faces, K, *size),
+    )
     timed(rows, "all but silhouettes", lambda: score.score_placed(pred, true, settings, 0, 15.0))
     return rows
 

@@ -52,7 +52,9 @@ HEAD = """# Results
 Written by the workflow, read by the stages named here; git-ignored but for this page, which `hoi/artefact_page.py` writes.
 Lengths are metres, angles radians, image positions pixels (pixel centres at half-integers); `T_a_b` takes coordinates in
 frame b to frame a; the camera is OpenCV's (x right, y down, z forward). N is the number of frames, H and W their size.
-A variant's file may be that of an earlier variant in the config with the same settings.
+A variant's file may be that of an earlier variant in the config with the same settings. Where a clip's data did not allow a
+stage (no hand, empty masks, an empty surface), this file and those that follow from it hold the reason instead, as JSON with
+the one key `hoi_failure`; every reader raises it again, scores say `failed`, pictures show it.
 
 | file | what | made by | read by |
 |---|---|---|---|

@@ -13,11 +13,10 @@ from hoi.config import ScoreClip
 from hoi.errors import InputError
 from hoi.evaluate.hand import pa_mpjpe_mm
 from hoi.evaluate.score import Hand, Metrics, Placed, failed_scores, is_failed, score_placed
-from hoi.hand.model import load_hand
 from hoi.imports import PACKAGE
 from hoi.meshes import read_mesh
 from hoi.metrics import METRICS
-from hoi.present.hands import hand_vertices_cam
+from hoi.present.hands import open_hand_cam
 from hoi.provenance import score_record
 
 MESHES = ("object.ply", "object.obj", "object.off", "object.stl", "object.glb")
@@ -64,19 +63,14 @@ def _shown(measured: Metrics, failed: bool, found: Placed) -> Table:
 
 def placed_fit(mesh: object, poses: dict[str, np.ndarray]) -> Placed:
     """A fit of ours (schema `poses`) as it stands in the camera, with its hand."""
-    return Placed(mesh, poses["T_cam_obj"], poses["joints_cam"], _own_hand(poses, bool(poses["is_right"])))
-
-
-def _own_hand(poses: dict[str, np.ndarray], is_right: bool) -> Hand:
-    model = load_hand("right" if is_right else "left")
-    return Hand(hand_vertices_cam(model, poses["pose"], poses["betas"], poses["T_cam_hand"]), model.faces.numpy())
+    return Placed(mesh, poses["T_cam_obj"], poses["joints_cam"], Hand(*open_hand_cam(poses, bool(poses["is_right"]))))
 
 
 def placed_truth(source: Clip, truth: Truth) -> Placed:
     """What is known of a prepared clip; a made clip's given hand is its true one."""
     poses = truth.poses or {}
     given = source.given_hands() if truth.is_made else None
-    hand = None if given is None else _own_hand(given, source.info.side == "right")
+    hand = None if given is None else Hand(*open_hand_cam(given, source.info.side == "right"))
     mesh = read_mesh(truth.object_path) if truth.object_path else None
     return Placed(mesh, poses.get("T_cam_obj"), poses.get("joints_cam"), hand)
 
@@ -104,7 +98,7 @@ def _read_side(folder: Path) -> tuple[Placed, np.ndarray | None]:
     if "hand_vertices_cam" in poses and "hand_faces" in poses:
         hand = Hand(poses["hand_vertices_cam"], poses["hand_faces"])
     elif set(arrays) >= OWN:
-        hand = _own_hand(arrays, bool(arrays["is_right"]))
+        hand = Hand(*open_hand_cam(arrays, bool(arrays["is_right"])))
     return Placed(mesh, poses.get("T_cam_obj"), poses.get("joints_cam"), hand), poses.get("frames")
 
 

@@ -23,10 +23,10 @@ from hoi.errors import InputError
 from hoi.meshes import read_mesh
 from hoi.metrics import METRICS
 from hoi.present.figures import stacked_bars
+from hoi.present.hands import open_hand_cam
 from hoi.present.overlay import Fitted, MovingObject
 from hoi.present.render import TRUTH_RGB
 from hoi.present.stills import clip_row, sheet, write_png
-from hoi.score import placed_fit
 from hoi.table import read_table
 
 ROOT = Path(__file__).parents[1]
@@ -150,8 +150,7 @@ def _shown(variant: str, clip: str) -> tuple[np.ndarray, Fitted, int, MovingObje
     frames, truth = read_clip(folder).frames(), read_truth(folder)
     poses = read_npz("poses", RESULTS / f"fits/{variant}/{clip}/poses.npz")
     mesh = read_mesh(RESULTS / f"fits/{variant}/{clip}/object.ply")
-    hand = placed_fit(mesh, poses).hand
-    fitted = Fitted(MovingObject(mesh, poses["T_cam_obj"]), hand.vertices_cam, hand.faces, poses["K"])
+    fitted = Fitted(MovingObject(mesh, poses["T_cam_obj"]), *open_hand_cam(poses, bool(poses["is_right"])), poses["K"])
     true = None
     if truth.object_path and truth.poses:
         true = MovingObject(trimesh.load_mesh(truth.object_path), truth.poses["T_cam_obj"], TRUTH_RGB)

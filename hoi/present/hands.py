@@ -2,10 +2,10 @@
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Integer
 
 from hoi.geometry.rotations import axis_angle_to_matrix
-from hoi.hand.model import HandModel
+from hoi.hand.model import HandModel, load_hand
 from hoi.present.scene import SkinnedHand
 
 
@@ -20,6 +20,14 @@ def hand_vertices_cam(
         out = hand(torch.tensor(pose), torch.tensor(betas).expand(len(pose), -1))
     T = T_cam_hand
     return out.vertices.numpy() @ T[:, :3, :3].transpose(0, 2, 1) + T[:, None, :3, 3]
+
+
+def open_hand_cam(
+    poses: dict[str, np.ndarray], is_right: bool
+) -> tuple[Float[np.ndarray, "N V 3"], Integer[np.ndarray, "F 3"]]:
+    """Vertices in the camera (metres) and faces of our own hand, posed as `pose`, `betas` and `T_cam_hand` say."""
+    model = load_hand("right" if is_right else "left")
+    return hand_vertices_cam(model, poses["pose"], poses["betas"], poses["T_cam_hand"]), model.faces.numpy()
 
 
 def skinned_hand(

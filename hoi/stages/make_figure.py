@@ -12,11 +12,11 @@ from hoi.config import MakeFigure
 from hoi.errors import DataFailure, InputError
 from hoi.meshes import read_mesh
 from hoi.metrics import METRICS
+from hoi.present.hands import open_hand_cam
 from hoi.present.overlay import Fitted, MovingObject
 from hoi.present.plots import Curve, Tile, curves, picture_sheet, write_figure
 from hoi.present.stills import clip_row
 from hoi.present.tables import bootstrap, charged
-from hoi.score import placed_fit
 
 Named = dict[tuple[str, str], Path]  # (variant, clip) to a path
 
@@ -95,7 +95,7 @@ def _views(frames: np.ndarray, mesh: Path | None, size: int) -> list[Tile | None
         fitted, shape = read_npz("poses", mesh.parent / "poses.npz"), read_mesh(mesh)
     except DataFailure:
         return [None] * 4
-    hand = placed_fit(shape, fitted).hand
-    scene = Fitted(MovingObject(shape, fitted["T_cam_obj"]), hand.vertices_cam, hand.faces, fitted["K"])
+    hand = open_hand_cam(fitted, bool(fitted["is_right"]))
+    scene = Fitted(MovingObject(shape, fitted["T_cam_obj"]), *hand, fitted["K"])
     middle = len(frames) // 2
     return clip_row(frames[middle], scene, middle, None, size)

@@ -9,9 +9,9 @@ from hoi.clip import read_clip
 from hoi.config import ShowClip
 from hoi.errors import DataFailure
 from hoi.meshes import read_mesh
+from hoi.present.hands import open_hand_cam
 from hoi.present.overlay import Fitted, MovingObject, overlay_frames, write_video
 from hoi.present.stills import captioned, still, write_png
-from hoi.score import placed_fit
 
 
 def show_clip(clip: Path, mesh: Path, poses: Path, config: ShowClip, still_path: Path, overlay: Path) -> None:
@@ -28,8 +28,8 @@ def show_clip(clip: Path, mesh: Path, poses: Path, config: ShowClip, still_path:
         write_png(still_path, told[len(told) // 2])
         write_video(overlay, told, fps)
         return
-    hand = placed_fit(shape, fitted).hand
-    scene = Fitted(MovingObject(shape, fitted["T_cam_obj"]), hand.vertices_cam, hand.faces, fitted["K"])
+    hand = open_hand_cam(fitted, bool(fitted["is_right"]))
+    scene = Fitted(MovingObject(shape, fitted["T_cam_obj"]), *hand, fitted["K"])
     shown = np.linspace(0, len(frames) - 1, config.frames + 2).round().astype(int)[1:-1].tolist()
     write_png(still_path, still(frames, scene, shown, size=config.tile_px))
     write_video(overlay, overlay_frames(frames, scene), fps)

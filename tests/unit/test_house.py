@@ -65,6 +65,7 @@ def test_code_inputs_follow_imports():
     assert {"fit_clip.py", "rotations.py", "open_hand.npz"} <= code
     assert "config.py" not in code, "settings reach a stage as parameters"
     assert {"viewer.js", "clip.html", "style.css"} <= {Path(p).name for p in stage_code("report_clip")} - code
+    assert not any("hoi/evaluate" in p for p in stage_code("show_clip")), "a changed metric redraws no picture"
     assert PACKAGE / "geometry/cameras.py" in closure("hoi.geometry.cameras")
 
 

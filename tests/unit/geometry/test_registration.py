@@ -66,7 +66,7 @@ def test_curvature_is_that_of_one_point_and_its_neighbour():
     np.testing.assert_allclose(np.diag(hessian)[3:6], [4, 2, 2], rtol=1e-6)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", [*range(6), *(pytest.param(s, marks=pytest.mark.slow) for s in range(6, 30))])
 def test_a_random_motion_is_undone(seed):
     rng = np.random.default_rng(seed)
     mesh, with_scale = (mug, knife)[seed % 2](), seed % 4 > 1
