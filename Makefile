@@ -6,6 +6,7 @@ PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11,$(she
 CORES ?= $(shell nproc 2>/dev/null || echo 2)
 BIN := .venv/bin
 READY := .venv/ready
+TOOLS := .venv/test-tools
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: help demo test test-unit lint format install benchmark clean
@@ -17,7 +18,7 @@ demo: $(READY) ## the real clip and six made ones, from pixels to meshes, table 
 	snakemake --cores $(CORES) --configfile config/config.yaml config/demo.yaml
 	@python -m hoi summary
 
-test: $(READY) ## every test: unit, stages, workflow
+test: $(READY) $(TOOLS) ## every test: unit, stages, workflow
 	python -m pytest
 
 test-unit: $(READY) ## the fast part
@@ -50,6 +51,10 @@ $(READY): pyproject.toml requirements-hand-detector.txt scripts/system_libraries
 		--only-binary=:all: --python-version 3.12 --platform manylinux_2_28_x86_64 --upgrade \
 		--target "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" \
 		--requirement requirements-hand-detector.txt
+	@touch $@
+
+$(TOOLS): $(READY) scripts/test_tools.sh scripts/node/package-lock.json
+	@bash scripts/test_tools.sh
 	@touch $@
 
 clean: ## remove results (the environment stays)

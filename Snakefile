@@ -19,9 +19,10 @@ include: "workflow/rules/report.smk"
 
 
 rule all:
-    """Every table, and the pictures of every clip in it."""
+    """Every table, the pictures of every clip in it, and the report."""
     default_target: True
     input:
         tables=expand("results/tables/{table}.md", table=study.tables),
         figures=expand("results/figures/{figure}.pdf", figure=study.figures),
         pictures=pictures_of_all(),
+        report="results/report/index.html",

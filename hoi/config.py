@@ -402,3 +402,21 @@ class MakeFigure(Section):
     x: list[float] = []
     x_label: str = ""
     tile_px: Count = 240
+
+
+class ReportClip(Section):
+    """One clip's page of the report."""
+
+    variants: Annotated[list[str], Field(min_length=1)]
+    frame_px: Count
+    jpeg_quality: Annotated[int, Field(ge=1, le=100)]
+    faces: Annotated[int, Field(ge=100)]
+    error_mm: Positive
+    samples: Count
+    registration: Registration
+
+
+class MakeReport(Section):
+    """The report's first page: which metrics its table of clips has (keys of hoi.metrics.METRICS)."""
+
+    columns: list[str]

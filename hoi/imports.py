@@ -5,9 +5,16 @@ from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
+SHIPPED = (
+    "*.npz",
+    "*.html",
+    "*.css",
+    "*.js",
+    "*.svg",
+    "weights/*.safetensors",
+    "weights/*.json",
+)  # data beside the code
 PASSED_AS_PARAMETERS = {"hoi.config"}  # settings reach a stage as parameters, which Snakemake watches by itself
-
-DATA = ("*.npz", "weights/*.safetensors", "weights/*.json")
 
 
 def module_file(module: str) -> Path | None:
@@ -45,5 +52,10 @@ def closure(module: str) -> list[Path]:
 def stage_code(stage: str) -> list[str]:
     """All files whose edit should rerun a stage: its module, what it imports, and the data that ship beside them."""
     code = closure(f"hoi.stages.{stage}")
-    data = {p for folder in {c.parent for c in code} for kind in DATA for p in folder.glob(kind)}
+    data = {p for folder in {c.parent for c in code} for kind in SHIPPED for p in folder.glob(kind)}
     return [str(p) for p in [*code, *sorted(data)]]
+
+
+def shipped_prior() -> str:
+    """The folder of the prior's weights that come with the package."""
+    return str(PACKAGE / "prior" / "weights")

@@ -23,6 +23,8 @@ def summary(results: Path = Path("results")) -> None:
             name for name in ("still.png", "overlay.mp4", "object.ply", "scene.glb") if (fit.parent / name).exists()
         ]
         console.print(f"{fit.parent}/  {'  '.join(shown)}", highlight=False, soft_wrap=True)
+    if (page := results / "report/index.html").exists():
+        console.print(f"open in a browser: {page}", highlight=False, soft_wrap=True)
 
 
 def _table(path: Path, console: Console) -> Table:

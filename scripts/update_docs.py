@@ -7,12 +7,15 @@ Text between `<!-- begin NAME -->` and `<!-- end NAME -->` is replaced by the bl
 
 import re
 import shutil
+import subprocess
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import trimesh
+from PIL import Image
 
 from hoi.artefacts import read_json, read_npz
 from hoi.clip import read_clip, read_truth
@@ -123,6 +126,23 @@ def pictures() -> None:
             rows.append((clip, clip_row(frames[i], fitted, i, true), captions if not rows else ()))
         write_png(ROOT / f"docs/pictures/gallery_{variant}.png", sheet(rows))
     shutil.copy(RESULTS / "fits/diffhoi/bottle_cup/still.png", ROOT / "docs/pictures/bottle_cup.png")
+    page = "clips/bottle_0/index.html#frame=14&colour=error"
+    screenshot(page, ROOT / "docs/pictures/report.jpg", 1240, 764)
+
+
+def screenshot(page: str, path: Path, width: int, height: int) -> None:
+    """What a browser shows of a page of the report."""
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    if browser is None:
+        print(f"no Chromium: {path.name} stays as it is")
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        picture = Path(scratch) / "page.png"
+        flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--use-angle=swiftshader", "--hide-scrollbars"]
+        size = [f"--user-data-dir={scratch}/profile", f"--window-size={width},{height}", "--virtual-time-budget=8000"]
+        address = f"{(RESULTS / 'report').resolve().as_uri()}/{page}"
+        subprocess.run([browser, *flags, *size, f"--screenshot={picture}", address], check=True, capture_output=True)
+        Image.open(picture).convert("RGB").save(path, quality=85)
 
 
 def _shown(variant: str, clip: str) -> tuple[np.ndarray, Fitted, int, MovingObject | None]:

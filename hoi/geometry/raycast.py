@@ -132,6 +132,14 @@ def visible_masks(
     return instance == 0, instance == 1
 
 
+def distance_to_surface(
+    points: Float[np.ndarray, "n 3"], vertices: Float[np.ndarray, "v 3"], faces: Integer[np.ndarray, "f 3"]
+) -> Float32[np.ndarray, " n"]:
+    """Distance from each point to the nearest point of a mesh (not only of its vertices), in the unit of the points."""
+    queries = o3d.core.Tensor(np.ascontiguousarray(points, np.float32))
+    return build_scene(vertices, faces).compute_distance(queries).numpy()
+
+
 def _window(
     points_cam: Float[np.ndarray, "n 3"], K: Float[np.ndarray, "3 3"], width: int, height: int
 ) -> tuple[slice, slice]:

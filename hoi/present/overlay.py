@@ -63,15 +63,20 @@ def blend(frame: UInt8[np.ndarray, "h w 3"], picture: Picture, opacity: float = 
     return out
 
 
+def overlaid(frame: UInt8[np.ndarray, "h w 3"], fitted: Fitted, i: int) -> UInt8[np.ndarray, "h w 3"]:
+    """Frame i with the fit drawn over it."""
+    picture = render(fitted.bodies(i), fitted.K[i], frame.shape[1], frame.shape[0], sky=24, shadows=False, samples=1)
+    return blend(frame, picture)
+
+
 def overlay_frames(frames: UInt8[np.ndarray, "N h w 3"], fitted: Fitted) -> Iterator[UInt8[np.ndarray, "h w2 3"]]:
     """Input, overlay, and the views from the side and from the top above each other; one frame at a time."""
-    height, width = frames.shape[1] // 2 * 2, frames.shape[2]
+    height = frames.shape[1] // 2 * 2
     view = View.around([fitted.bodies(i) for i in range(len(frames))], height // 2)
     for i, frame in enumerate(frames[:, :height]):
         bodies = fitted.bodies(i)
-        picture = render(bodies, fitted.K[i], width, height, sky=24, shadows=False, samples=1)
         aside = np.concatenate([view_tile(bodies, name, view, sky=24, shadows=False) for name in ("side", "top")])
-        yield np.concatenate([frame, blend(frame, picture), aside], 1)
+        yield np.concatenate([frame, overlaid(frame, fitted, i), aside], 1)
 
 
 def write_video(path: Path | str, frames: Iterable[UInt8[np.ndarray, "h w 3"]], fps: float) -> None:

@@ -14,7 +14,7 @@ ROOT = PACKAGE.parent
 FLOORS = {
     "geometry": 1, "hand": 2, "field": 2,
     "sources": 3, "observe": 3, "fit": 3, "evaluate": 3, "present": 3, "prior": 3,
-    "stages": 4, "score": 4, "cli": 4, "__main__": 4,
+    "stages": 4, "score": 4, "view": 4, "cli": 4, "__main__": 4,
 }  # fmt: skip
 MODULES = sorted(p for p in PACKAGE.rglob("*.py"))
 
@@ -35,9 +35,9 @@ def test_imports_point_down(path):
         assert not up and not sideways, f"{path.relative_to(ROOT)} imports {module}"
 
 
-def test_only_stages_and_sources_touch_the_truth():
+def test_only_scores_and_the_report_touch_the_truth():
     readers = {p.name for p in MODULES if re.search(r"\bread_truth\b", p.read_text())}
-    assert readers == {"clip.py", "score_clip.py", "score.py"}
+    assert readers == {"clip.py", "score_clip.py", "score.py", "report_clip.py"}
 
 
 def test_artefact_page_is_the_code():
@@ -64,6 +64,7 @@ def test_code_inputs_follow_imports():
     code = {Path(p).name for p in stage_code("fit_clip")}
     assert {"fit_clip.py", "rotations.py", "open_hand.npz"} <= code
     assert "config.py" not in code, "settings reach a stage as parameters"
+    assert {"viewer.js", "clip.html", "style.css"} <= {Path(p).name for p in stage_code("report_clip")} - code
     assert not any("hoi/evaluate" in p for p in stage_code("show_clip")), "a changed metric redraws no picture"
     assert PACKAGE / "geometry/cameras.py" in closure("hoi.geometry.cameras")
 

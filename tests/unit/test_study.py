@@ -12,7 +12,10 @@ CONFIG = yaml.safe_load((PACKAGE.parent / "config/config.yaml").read_text())
 
 
 def changed(**changes):
-    return copy.deepcopy(CONFIG) | changes
+    config = copy.deepcopy(CONFIG) | changes
+    if "variants" in changes and "report_clip" not in changes:
+        config["report_clip"]["variants"] = list(changes["variants"])[:1]
+    return config
 
 
 def test_config_is_valid_and_oracle_differs_only_where_it_says():
@@ -30,6 +33,10 @@ def test_config_is_valid_and_oracle_differs_only_where_it_says():
         (changed(variants={"x": {"fit": {}}}), "unknown section 'fit'"),
         (changed(variants={"../x": {}}), "../x"),
         (changed(tables={"main": CONFIG["tables"]["main"] | {"variants": ["nobody"]}}), "nobody"),
+        (
+            changed(report_clip=CONFIG["report_clip"] | {"variants": ["nobody"]}),
+            "report_clip: unknown variants ['nobody']",
+        ),
         (changed(mask_clip=CONFIG["mask_clip"] | {"masker": "magic"}), "mask_clip.masker"),
     ],
 )

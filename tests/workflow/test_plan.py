@@ -14,6 +14,7 @@ def test_whole_benchmark_is_planned(checkout):
     assert jobs["fit_clip"] == 13 + 12 + 13, "no_prior and hull on all, oracle where truth is given"
     assert jobs["mask_clip"] == 13 + 12, "hull shares its masks with no_prior"
     assert jobs["make_table"] == 1
+    assert (jobs["report_clip"], jobs["make_report"]) == (13, 1)
 
 
 @pytest.mark.parametrize(("overlay", "clips", "tables"), [("paper", 13, 2), ("length", 10, 2), ("viewpoint", 12, 2)])
@@ -24,7 +25,8 @@ def test_overlays_are_planned(checkout, overlay, clips, tables):
 
 def test_demo_is_planned(checkout):
     jobs = checkout.planned("--configfile", "config/config.yaml", "config/demo.yaml")
-    assert jobs["prepare_clip"] == 7 and jobs["make_table"] == 1
+    assert jobs["prepare_clip"] == 7 and jobs["make_table"] == 1 and jobs["report_clip"] == 7
+    assert jobs["fit_clip"] == 14, "the report asks for no variant that the table has not"
 
 
 def test_training_of_the_prior_is_planned(checkout):

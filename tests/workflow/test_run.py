@@ -14,6 +14,9 @@ from .conftest import TINY_CONFIG
 pytestmark = pytest.mark.slow
 
 
+REPORT = {"report_clip": 2, "make_report": 1}
+
+
 def digest(path):
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
@@ -29,6 +32,23 @@ def test_table_and_pictures_are_there(finished):
             assert {p.name for p in fit.iterdir()} == {
                 "object.ply", "poses.npz", "history.parquet", "run.json", "scene.glb", "still.png", "overlay.mp4",
             }  # fmt: skip
+
+
+def test_the_report_leads_to_every_clip(finished):
+    report = finished.path / "results/report"
+    first = (report / "index.html").read_text()
+    for clip in ("mug", "bowl"):
+        assert f'href="clips/{clip}/index.html"' in first
+        page = (report / "clips" / clip / "index.html").read_text()
+        assert all(f"<h2>{name}</h2>" in page for name in ("no_prior", "oracle", "hull", "truth"))
+    assert "<td>mug</td>" in first, "the table"
+    assert (report / "site/main.csv").read_bytes() == (finished.path / "results/tables/main.csv").read_bytes()
+
+
+def test_snakemakes_own_report_has_tables_and_stills(finished):
+    text = finished.run(*TINY_CONFIG, "--report", "snakemake.html")
+    assert "Adding main.csv" in text and text.count("Adding still.png") == 6
+    assert (finished.path / "snakemake.html").stat().st_size > 10_000
 
 
 def test_no_prior_uses_the_fit_of_the_first_variant_with_its_settings(finished):
@@ -63,7 +83,7 @@ def test_one_variants_setting_changed_reruns_that_variant(finished):
     change.write_text("variants: {hull: {fit_clip: {method: hull, hull: {cells: 24}}}}\n")
     jobs = finished.planned(*TINY_CONFIG, "config/change.yaml")
     change.unlink()
-    assert jobs == {"fit_clip": 2, "show_clip": 2, "score_clip": 2, "make_table": 1}
+    assert jobs == {"fit_clip": 2, "show_clip": 2, "score_clip": 2, "make_table": 1, **REPORT}
 
 
 def test_a_stages_code_edited_reruns_it_and_what_follows(finished):
@@ -72,7 +92,7 @@ def test_a_stages_code_edited_reruns_it_and_what_follows(finished):
     module.write_text(before + "\n# edited\n")
     jobs = finished.planned(*TINY_CONFIG)
     module.write_text(before)
-    assert jobs == {"score_clip": 6, "make_table": 1}
+    assert jobs == {"score_clip": 6, "make_table": 1, **REPORT}
     assert "Nothing to be done" in finished.run("--dry-run", *TINY_CONFIG)
 
 
@@ -89,7 +109,7 @@ def test_a_table_deleted_is_rebuilt_alone(finished):
     path = finished.path / "results/tables/main.md"
     before = path.read_text()
     path.unlink()
-    assert finished.planned(*TINY_CONFIG) == {"make_table": 1}
+    assert finished.planned(*TINY_CONFIG) == {"make_table": 1, "make_report": 1}
     finished.run(*TINY_CONFIG)
     assert path.read_text() == before
 
@@ -117,10 +137,9 @@ def test_a_clip_without_a_hand_is_recorded_and_counted(finished):
     )
     (finished.path / "config/failing.yaml").write_text(
         "clips: config/empty.tsv\ntables: {failing: {variants: [no_prior], columns: [mask_iou_object, seconds]}}\n"
+        "report_clip: {variants: [no_prior]}\n"
     )
-    text = finished.run(
-        "results/tables/failing.md", "results/fits/diffhoi/empty/still.png", *TINY_CONFIG, "config/failing.yaml"
-    )
+    text = finished.run("results/tables/failing.md", "results/report/clips/empty", *TINY_CONFIG, "config/failing.yaml")
     assert "recorded as failure of track_hand" in text
     table = (finished.path / "results/tables/failing.md").read_text()
     assert "| empty (no true shape) | 1 | 1 |" in table
@@ -129,6 +148,7 @@ def test_a_clip_without_a_hand_is_recorded_and_counted(finished):
     log = (finished.path / "results/logs/track_hand/diffhoi/empty.log").read_text()
     assert "expected" in log and "next" in log
     assert cv2.imread(str(finished.path / "results/fits/diffhoi/empty/still.png")) is not None
+    assert "track_hand found no hand" in (finished.path / "results/report/clips/empty/index.html").read_text()
     again = finished.run("results/tables/failing.md", "--dry-run", *TINY_CONFIG, "config/failing.yaml")
     assert "Nothing to be done" in again
 

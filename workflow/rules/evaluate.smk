@@ -42,7 +42,7 @@ rule make_table:
         reported="config/reported.tsv",
         code=stage_code("make_table"),
     output:
-        csv="results/tables/{table}.csv",
+        csv=report("results/tables/{table}.csv", caption="../report/table.rst", category="Tables"),
         md="results/tables/{table}.md",
         tex="results/tables/{table}.tex",
     log:

@@ -1,7 +1,7 @@
-"""Pictures of every fit.
+"""Pictures of every fit, and the report that a browser opens.
 
-input:   results/fits/{variant}/{clip}/, results/clips/{clip}, results/masks/{variant}/{clip}.npz
-output:  results/fits/{variant}/{clip}/still.png, overlay.mp4
+input:   results/fits/{variant}/{clip}/, results/clips/{clip} and its truth, results/hands/, masks/, scores/ and tables/
+output:  results/fits/{variant}/{clip}/still.png, overlay.mp4; results/report/index.html, clips/{clip}/, site/
 """
 
 
@@ -13,7 +13,12 @@ rule show_clip:
         poses=made_by("fit_clip", "results/fits/{variant}/{clip}/poses.npz"),
         code=stage_code("show_clip"),
     output:
-        still="results/fits/{variant}/{clip}/still.png",
+        still=report(
+            "results/fits/{variant}/{clip}/still.png",
+            caption="../report/still.rst",
+            category="Stills",
+            subcategory="{variant}",
+        ),
         overlay="results/fits/{variant}/{clip}/overlay.mp4",
     log:
         "results/logs/show_clip/{variant}/{clip}.log",
@@ -26,3 +31,60 @@ rule show_clip:
     shell:
         "python -m hoi show_clip --clip {input.clip:q} --mesh {input.mesh:q} --poses {input.poses:q}"
         " --config {params.config:q} --still_path {output.still:q} --overlay {output.overlay:q} 2> {log:q}"
+
+
+rule report_clip:
+    """One clip's page: frames, masks, tracks, 3D, errors, settings and films of some variants side by side."""
+    input:
+        clip="results/clips/{clip}",
+        truth=files_of("gt/*", "gt/masks/*/*"),
+        hands=shown("track_hand", "results/hands/{variant}/{clip}.npz"),
+        masks=shown("mask_clip", "results/masks/{variant}/{clip}.npz"),
+        meshes=shown("fit_clip", "results/fits/{variant}/{clip}/object.ply"),
+        poses=shown("fit_clip", "results/fits/{variant}/{clip}/poses.npz"),
+        runs=shown("fit_clip", "results/fits/{variant}/{clip}/run.json"),
+        overlays=shown("show_clip", "results/fits/{variant}/{clip}/overlay.mp4"),
+        scores=shown(None, "results/scores/{variant}/{clip}.json"),
+        code=stage_code("report_clip"),
+    output:
+        page=directory("results/report/clips/{clip}"),
+    log:
+        "results/logs/report_clip/{clip}.log",
+    benchmark:
+        "results/benchmarks/report_clip/{clip}.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        variants=shown_variants,
+        config=study.report_clip.model_dump_json(),
+        seed=study.seed,
+    shell:
+        "python -m hoi report_clip --clip {input.clip:q} --variants {params.variants:q} --hands {input.hands:q}"
+        " --masks {input.masks:q} --meshes {input.meshes:q} --poses {input.poses:q} --runs {input.runs:q}"
+        " --overlays {input.overlays:q} --scores {input.scores:q} --config {params.config:q} --seed {params.seed}"
+        " --output {output.page:q} 2> {log:q}"
+
+
+rule make_report:
+    """The report's first page over the pages of all clips."""
+    input:
+        pages=files_of_report("results/report/clips/{clip}"),
+        scores=files_of_report("results/scores/{variant}/{clip}.json"),
+        runs=files_of_report("results/fits/{variant}/{clip}/run.json", "fit_clip"),
+        tables=expand("results/tables/{table}.md", table=study.tables),
+        csv=expand("results/tables/{table}.csv", table=study.tables),
+        code=stage_code("make_report"),
+    output:
+        site=directory("results/report/site"),
+        index="results/report/index.html",
+    log:
+        "results/logs/make_report.log",
+    benchmark:
+        "results/benchmarks/make_report.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        config=study.make_report.model_dump_json(),
+    shell:
+        "python -m hoi make_report --scores {input.scores:q} --runs {input.runs:q} --tables {input.tables:q}"
+        " --config {params.config:q} --site {output.site:q} --index {output.index:q} 2> {log:q}"

@@ -1,5 +1,10 @@
 """The glb file read back by other readers, and its skin evaluated by hand."""
 
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
 import numpy as np
 import pygltflib
 import pytest
@@ -128,3 +133,40 @@ def test_quaternions_take_the_short_way():
     np.testing.assert_allclose(
         Rotation.from_quat(q).as_matrix()[7], Rotation.from_rotvec([0, 0, angles[7]]).as_matrix(), atol=1e-9
     )
+
+
+TOOLS = Path(__file__).parents[3] / "scripts/node"
+
+
+def validated(path):
+    """The report of Khronos' glTF validator."""
+    if shutil.which("node") is None or not (TOOLS / "node_modules/gltf-validator").is_dir():
+        pytest.skip("no glTF validator: needs node, and `npm ci --omit=dev` in scripts/node (`make test` does it)")
+    command = ["node", str(TOOLS / "validate.js"), str(path)]
+    return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+def coloured(mesh):
+    """The mesh with a colour a vertex."""
+    colours = np.linspace(0, 255, 4 * len(mesh.vertices)).reshape(-1, 4).astype(np.uint8)
+    return trimesh.Trimesh(mesh.vertices, mesh.faces, vertex_colors=colours, process=False)
+
+
+@pytest.mark.parametrize(("side", "paint"), [("right", lambda mesh: mesh), ("left", coloured)])
+def test_khronos_validator_finds_nothing_to_say(tmp_path, side, paint):
+    rng = np.random.default_rng(1)
+    pose, betas = np.float32(rng.normal(size=(N, 45)) * 0.3), np.float32(rng.normal(size=10))
+    hand = skinned_hand(load_hand(side), pose, betas, rigid(rng, 0.6))
+    path = tmp_path / "scene.glb"
+    write_scene_glb(path, paint(trimesh.creation.icosphere(2, 0.04)), rigid(rng, 0.5), hand, K, (640, 480), 15.0)
+    report = validated(path)
+    assert report["issues"]["messages"] == []
+    assert report["info"]["animationCount"] == 1 and report["info"]["hasSkins"]
+
+
+def test_khronos_validator_is_awake(made, tmp_path):
+    blob = bytearray(made[0].read_bytes())
+    at = blob.index(b'"SCALAR"')
+    blob[at : at + 8] = b'"VEC3"  '
+    (tmp_path / "broken.glb").write_bytes(blob)
+    assert validated(tmp_path / "broken.glb")["issues"]["numErrors"] > 0
