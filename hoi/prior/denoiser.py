@@ -69,7 +69,7 @@ class Denoiser(nn.Module):
         n, fold = spec.network, spec.network.patch**2
         plain = len(n.channels) - n.attention_levels
         self.net = UNet2DModel(
-            sample_size=spec.views.resolution // n.patch,
+            sample_size=spec.views.resolution // spec.views.pool // n.patch,
             in_channels=(len(OBJECT_CHANNELS) + len(HAND_CHANNELS)) * fold,
             out_channels=len(OBJECT_CHANNELS) * fold,
             block_out_channels=n.channels,

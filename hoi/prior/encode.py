@@ -7,6 +7,7 @@ relative to the hand's mean depth, background 0; UV in [-1, 1], background 0.
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn import functional
 
 from hoi.prior.render import HandImage, ObjectImage
 
@@ -36,6 +37,11 @@ def encode_hand(image: HandImage) -> Float[Tensor, "7 *p"]:
     depth = PER_METRE * (image.depth - image.mean_depth) * image.mask
     uv = (2 * image.uv - 1) * image.mask[..., None]
     return torch.stack([image.mask - 0.5, *_flipped(image.normal).unbind(-1), depth, *uv.unbind(-1)])
+
+
+def pooled(channels: Float[Tensor, "*b c h w"], pool: int) -> Float[Tensor, "*b c _h _w"]:
+    """Means over squares of `pool` x `pool` pixels; all channels are 0 or -0.5 off their object, so that edges become soft."""
+    return functional.avg_pool2d(channels, pool) if pool > 1 else channels
 
 
 def mirrored(channels: Float[Tensor, "*b c h w"]) -> Float[Tensor, "*b c h w"]:

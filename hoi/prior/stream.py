@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from hoi.errors import InputError
-from hoi.prior.encode import mirrored, quarter_turned
+from hoi.prior.encode import mirrored, pooled, quarter_turned
 from hoi.prior.samples import Channels, channels
 
 Shard = dict[str, np.ndarray]
@@ -29,10 +29,11 @@ class Stream:
     """
 
     def __init__(
-        self, read: Callable[[str], Shard], index: Callable[[str], int], batch: int, buffer: int, seed: int
+        self, read: Callable[[str], Shard], index: Callable[[str], int], pool: int, batch: int, buffer: int, seed: int
     ) -> None:
-        """`read` opens a shard by name, `index` numbers a category."""
-        self._read, self._index, self._batch, self._buffer, self._seed = read, index, batch, buffer, seed
+        """`read` opens a shard by name, `index` numbers a category; pictures are averaged over `pool` x `pool` pixels."""
+        self._read, self._index, self._pool = read, index, pool
+        self._batch, self._buffer, self._seed = batch, buffer, seed
         self._held: tuple[tuple[str, ...], Shard] = ((), {})
 
     def batches(self, start: Position, shards: Sequence[str]) -> Iterator[tuple[Position, Channels]]:
@@ -71,7 +72,8 @@ class Stream:
     def _make(self, shard: Shard, rows: np.ndarray, rng: np.random.Generator) -> Channels:
         x, hand = [], []
         for row in rows:
-            pair = channels(shard, int(row))
+            x_whole, hand_whole = channels(shard, int(row))
+            pair = pooled(x_whole, self._pool), pooled(hand_whole, self._pool)
             for _ in range(int(rng.integers(4))):
                 pair = (quarter_turned(pair[0]), quarter_turned(pair[1]))
             if rng.random() < 0.5:
@@ -82,12 +84,11 @@ class Stream:
         return Channels(torch.stack(x), torch.stack(hand), index)
 
 
-def fixed_samples(shards: Sequence[Shard], index: Callable[[str], int], count: int) -> Channels:
+def fixed_samples(shards: Sequence[Shard], index: Callable[[str], int], pool: int, count: int) -> Channels:
     """Evenly spread samples of the held-out shards, neither turned nor mirrored."""
     places = [(shard, row) for shard in shards for row in range(len(shard["category"]))]
     pick = np.linspace(0, len(places) - 1, min(count, len(places))).round().astype(int)
     pairs = [channels(*places[i]) for i in pick]
     names = [str(places[i][0]["category"][places[i][1]]) for i in pick]
-    return Channels(
-        torch.stack([x for x, _ in pairs]), torch.stack([h for _, h in pairs]), torch.tensor([index(n) for n in names])
-    )
+    x, hand = (pooled(torch.stack([pair[i] for pair in pairs]), pool) for i in (0, 1))
+    return Channels(x, hand, torch.tensor([index(n) for n in names]))

@@ -1,6 +1,6 @@
 """Novel views of a hand with an object: the camera turns freely about the hand, a square crop holds both."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -26,6 +26,15 @@ class View:
     def K(self) -> Float[Tensor, "3 3"]:
         """Intrinsics in pixels."""
         return intrinsics(self.focal_px, self.focal_px, *self.centre_px).to(self.T_view_obj.device)
+
+    def cpu(self) -> "View":
+        """The same view, its tensors on the CPU."""
+        return replace(self, T_view_obj=self.T_view_obj.cpu(), T_view_hand=self.T_view_hand.cpu())
+
+    def pooled(self, pool: int) -> "View":
+        """The same camera, with `pool` x `pool` pixels made one."""
+        middle = self.centre_px[0] / pool, self.centre_px[1] / pool
+        return replace(self, focal_px=self.focal_px / pool, centre_px=middle, resolution=self.resolution // pool)
 
 
 def random_rotation(rng: np.random.Generator) -> Float[Tensor, "3 3"]:

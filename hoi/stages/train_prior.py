@@ -59,12 +59,12 @@ class Session:
         self.seconds = 0.0
         self.paths = {p.name: p for p in shards}
         index = trainer.denoiser.category_index
-        s = trainer.settings
-        self.stream = Stream(self._read, index, s.batch, s.buffer_shards, seed)
+        s, pool = trainer.settings, trainer.denoiser.spec.views.pool
+        self.stream = Stream(self._read, index, pool, s.batch, s.buffer_shards, seed)
         self.position = Position(0, 0, tuple(self.paths))
         opened = [read_npz("prior_renders", p) for p in held_out]
-        self.few = fixed_samples(opened, index, s.held_out_samples)
-        self.judged = fixed_samples(opened, index, s.judged_samples)
+        self.few = fixed_samples(opened, index, pool, s.held_out_samples)
+        self.judged = fixed_samples(opened, index, pool, s.judged_samples)
 
     def _read(self, name: str) -> dict[str, np.ndarray]:
         if name not in self.paths:

@@ -8,7 +8,7 @@ from hoi.prior.denoiser import Denoiser, DenoiserSpec
 from hoi.prior.views import View
 
 RENDER = PriorRender(beta_m=0.0005, bins=48, samples=32, probe_m=0.001)
-VIEWS = PriorViews(resolution=16, distance_m=0.5, distance_jitter_m=0.1, margin=(1.05, 1.5), shift=0.12)
+VIEWS = PriorViews(resolution=16, pool=1, distance_m=0.5, distance_jitter_m=0.1, margin=(1.05, 1.5), shift=0.12)
 NETWORK = PriorNetwork(patch=2, channels=(16, 16), layers=1, attention_levels=1, head_channels=8, groups=4)
 SCHEDULE = PriorSchedule(steps=1000, beta_start=0.0015, beta_end=0.0195)
 

@@ -13,7 +13,7 @@ NAMES = ("a", "b", "c")
 
 def stream(read=None, buffer=2):
     shards = {name: shard(10, seed=i) for i, name in enumerate(NAMES)}
-    return Stream(read or shards.__getitem__, ["mug", "bowl"].index, 4, buffer, 0)
+    return Stream(read or shards.__getitem__, ["mug", "bowl"].index, 1, 4, buffer, 0)
 
 
 def first(count, start=None, buffer=2):
@@ -55,7 +55,7 @@ def test_epochs_differ():
 
 def test_new_shards_count_from_the_next_epoch():
     shards = {name: shard(8, seed=i) for i, name in enumerate((*NAMES, "d"))}
-    made = Stream(shards.__getitem__, ["mug", "bowl"].index, 4, 4, 0).batches(Position(0, 0, NAMES), (*NAMES, "d"))
+    made = Stream(shards.__getitem__, ["mug", "bowl"].index, 1, 4, 4, 0).batches(Position(0, 0, NAMES), (*NAMES, "d"))
     positions = [p for p, _ in islice(made, 7)]
     assert positions[5].shards == NAMES and positions[6].shards == (*NAMES, "d")
 
@@ -72,7 +72,14 @@ def test_channels_keep_mask_and_depth_together():
 
 
 def test_fixed_samples_are_spread_over_the_shards():
-    chosen = fixed_samples([shard(10, seed=0), shard(10, seed=1)], ["mug", "bowl"].index, 3)
+    chosen = fixed_samples([shard(10, seed=0), shard(10, seed=1)], ["mug", "bowl"].index, 1, 3)
     assert chosen.x.shape == (3, 5, 16, 16)
     assert torch.equal(chosen.x[0], channels(shard(10, seed=0), 0)[0])
     assert torch.equal(chosen.x[2], channels(shard(10, seed=1), 9)[0])
+
+
+def test_pooled_samples_are_means_of_the_whole():
+    whole, small = (fixed_samples([shard(4)], ["mug", "bowl"].index, pool, 4) for pool in (1, 2))
+    assert small.x.shape[-2:] == (8, 8) and small.hand.shape[-2:] == (8, 8)
+    assert torch.allclose(small.x[0, 4, 3, 5], whole.x[0, 4, 6:8, 10:12].mean())
+    assert torch.equal(small.category, whole.category)

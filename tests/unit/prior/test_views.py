@@ -5,7 +5,7 @@ from hoi.geometry.cameras import project
 from hoi.geometry.rotations import transform
 from hoi.prior.views import draw_view, random_rotation
 
-from .scenes import VIEWS
+from .scenes import VIEWS, ahead
 
 
 def scene():
@@ -50,3 +50,10 @@ def test_rotations_are_uniform():
 def test_same_seed_same_view():
     views = [draw_view(np.random.default_rng(4), *scene(), VIEWS) for _ in range(2)]
     assert torch.equal(views[0].T_view_obj, views[1].T_view_obj) and views[0].centre_px == views[1].centre_px
+
+
+def test_a_pooled_view_is_the_same_camera():
+    view = ahead(distance_m=0.5, focal_px=320.0, resolution=64)
+    x = torch.tensor([[0.02, -0.01, 0.5]])
+    assert torch.allclose(project(view.pooled(2).K, x), project(view.K, x) / 2)
+    assert view.pooled(2).resolution == 32
