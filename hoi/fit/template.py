@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 import trimesh
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
@@ -34,6 +34,9 @@ class Views:
     size_px: Float[Tensor, "f"]  # square root of its area: errors are counted in it
 
 
+GUESSED = ("R0", "turn", "place", "log_scale")
+
+
 @dataclass(frozen=True)
 class Guess:
     """Templates in the hand: x_hand = exp(log_scale) axis_angle_to_matrix(turn) R0 x + place (metres)."""
@@ -47,6 +50,11 @@ class Guess:
         """The chosen ones, free to move."""
         parts = (self.turn, self.place, self.log_scale)
         return Guess(self.R0[kept], *(part.detach()[kept].clone().requires_grad_() for part in parts))
+
+    @staticmethod
+    def joined(parts: "Sequence[Guess]") -> "Guess":
+        """Several as one."""
+        return Guess(*(torch.cat([getattr(p, name).detach() for p in parts]) for name in GUESSED))
 
     def rotation(self) -> Float[Tensor, "k 3 3"]:
         """Of the template in the hand."""
@@ -115,40 +123,78 @@ def descend(
         return objective(points, guess, views, grasp, settings)
 
 
+@dataclass(frozen=True)
+class Found:
+    """The template that explains the masks best: vertices and faces in the hand frame (metres); a row a template tried."""
+
+    vertices: Float[np.ndarray, "v 3"]
+    faces: Int[np.ndarray, "f 3"]
+    T_hand_obj: Float[np.ndarray, "4 4"]
+    misfit: float
+    tried: pd.DataFrame
+
+
+def find_template(
+    observed: Observations,
+    variables: Variables,
+    settings: FitTemplate,
+    seed: int,
+    progress: Report,
+    templates: Sequence[trimesh.Trimesh],
+) -> Found:
+    """The first few templates from all starts; all of them from the best poses found so; the best few to the end.
+
+    Instances of a category stand alike in their own frames, so that a pose which suits one is a good start for another.
+    """
+    if not templates:
+        expected = "a category with training meshes (hoi.sources.shapes.CATEGORIES)"
+        raise DataFailure("fit: templates", "no template", expected, "set the clip's category")
+    s, views, grasp = settings, views_of(observed, variables, settings, seed), variables.grasp.detach()
+    clouds = [_centred(mesh, s.points, seed) for mesh in templates]
+    R0 = torch.from_numpy(spread_rotations(s.starts)).float()
+    start = Guess(R0, torch.zeros(s.starts, 3), grasp.repeat(s.starts, 1), torch.zeros(s.starts))
+    first: list[tuple[float, Guess]] = []
+    for done, points in enumerate(clouds[: s.explored]):
+        guess = start.of(torch.arange(s.starts))
+        first += _ranked(guess, descend(points, guess, views, grasp, s, s.steps // 3))
+        progress(done + 1, s.explored + len(templates), "poses")
+    poses = Guess.joined([guess for _, guess in sorted(first, key=lambda f: f[0])[: s.kept]])
+    tried: list[tuple[float, int, Guess]] = []
+    for k, points in enumerate(clouds):
+        guess = poses.of(torch.arange(len(poses.R0)))
+        tried += [(c, k, g) for c, g in _ranked(guess, descend(points, guess, views, grasp, s, s.steps // 3))]
+        progress(s.explored + k + 1, s.explored + len(templates), "templates")
+    best = float("inf")
+    for _, k, guess in sorted(tried, key=lambda t: t[0])[: s.kept]:
+        moving = guess.of(torch.arange(1))
+        cost = float(descend(clouds[k], moving, views, grasp, s, s.steps)[0])
+        if cost < best:
+            best, found, mesh = cost, moving, templates[k]
+    rows = [{"step": k, "objective": min(c for c, j, _ in tried if j == k)} for k in range(len(templates))]
+    vertices, faces = np.asarray(mesh.vertices) - mesh.bounds.mean(0), np.asarray(mesh.faces)
+    T, scale = np.eye(4, dtype=np.float32), found.log_scale.detach().exp().item()
+    T[:3, :3], T[:3, 3] = found.rotation()[0].detach().numpy(), found.place[0].detach().numpy()
+    return Found((scale * vertices).astype(np.float32), faces, T, best, pd.DataFrame(rows))
+
+
+def _centred(mesh: trimesh.Trimesh, count: int, seed: int) -> Float[Tensor, "n 3"]:
+    """Surface points about the middle of the mesh's box."""
+    points = sample_surface(np.asarray(mesh.vertices), np.asarray(mesh.faces), count, seed)
+    return torch.from_numpy(points - mesh.bounds.mean(0)).float()
+
+
+def _ranked(guess: Guess, costs: Float[Tensor, "k"]) -> list[tuple[float, Guess]]:
+    """Each guess alone, with its cost."""
+    return [(float(cost), guess.of(torch.tensor([i]))) for i, cost in enumerate(costs)]
+
+
 def fit_template(
     observed: Observations, settings: FitClip, seed: int, progress: Report, templates: Sequence[trimesh.Trimesh]
 ) -> Fit:
-    """Each template from all starts for a third of the steps, the best four to the end; the best of all is kept."""
-    if not templates:
-        expected = "a category with training meshes (hoi.sources.shapes.CATEGORIES)"
-        raise DataFailure("fit: method template", "no template", expected, "set the clip's category")
-    s, variables = settings.template, Variables(observed.hands, torch.device("cpu"))
-    views, grasp = views_of(observed, variables, s, seed), variables.grasp.detach()
-    R0 = torch.from_numpy(spread_rotations(s.starts)).float()
-    rows, best = [], None
-    for i, mesh in enumerate(templates):
-        centre = mesh.bounds.mean(0)
-        vertices = np.asarray(mesh.vertices) - centre
-        points = torch.from_numpy(sample_surface(vertices, np.asarray(mesh.faces), s.points, seed)).float()
-        start = Guess(R0, torch.zeros(s.starts, 3), grasp.repeat(s.starts, 1), torch.zeros(s.starts))
-        guess = start.of(torch.arange(s.starts))
-        costs = descend(points, guess, views, grasp, s, s.steps // 3)
-        guess = guess.of(costs.argsort()[:4])
-        costs = descend(points, guess, views, grasp, s, s.steps)
-        k = int(costs.argmin())
-        rows.append({"step": i, "objective": float(costs[k])})
-        if best is None or float(costs[k]) < best[0]:
-            best = float(costs[k]), guess.of(torch.tensor([k])), vertices, mesh.faces
-        progress(i + 1, len(templates), "templates")
-    _, found, vertices, faces = best
-    shape = trimesh.Trimesh(found.log_scale.detach().exp().item() * vertices, faces, process=False)
-    return Fit(shape, _posed(variables, found), pd.DataFrame(rows))
-
-
-def _posed(variables: Variables, found: Guess) -> dict[str, np.ndarray]:
-    """Schema `poses`: hand and camera as tracked, the object fixed in the hand."""
+    """The baseline: hand and camera as tracked, the object fixed in the hand."""
+    variables = Variables(observed.hands, torch.device("cpu"))
+    found = find_template(observed, variables, settings.template, seed, progress, templates)
     poses = variables.result()
-    T = np.eye(4, dtype=np.float32)
-    T[:3, :3], T[:3, 3] = found.rotation()[0].detach().numpy(), found.place[0].detach().numpy()
-    T_hand_obj = np.tile(T, (len(poses["pose"]), 1, 1))
-    return poses | {"T_hand_obj": T_hand_obj, "T_cam_obj": poses["T_cam_hand"] @ T_hand_obj}
+    T_hand_obj = np.tile(found.T_hand_obj, (len(poses["pose"]), 1, 1))
+    placed = {"T_hand_obj": T_hand_obj, "T_cam_obj": poses["T_cam_hand"] @ T_hand_obj}
+    return Fit(trimesh.Trimesh(found.vertices, found.faces, process=False), poses | placed, found.tried)

@@ -17,7 +17,7 @@ def test_a_larger_ball_is_placed_and_shrunk():
     free = settings.template.model_copy(update={"prior": 1e-4, "starts": 2, "steps": 60, "frames": 3})
     templates = [trimesh.creation.icosphere(3, 1.3 * RADIUS), trimesh.creation.box([0.02, 0.02, 0.3])]
     settings = settings.model_copy(update={"template": free})
-    result = fit(_scene(), settings, 0, _silent, templates)
+    result = fit(_scene(), settings, 0, _silent, templates=templates)
     assert len(result.mesh.faces) == len(templates[0].faces), "the ball explains the masks, the rod does not"
     assert result.mesh.extents / 2 == pytest.approx(RADIUS, abs=0.006)
     middle = result.poses["T_hand_obj"][:, :3, 3] + result.mesh.bounds.mean(0)
