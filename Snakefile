@@ -9,6 +9,7 @@ configfile: "config/config.yaml"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/collect.smk"
 include: "workflow/rules/prior.smk"
 include: "workflow/rules/prepare.smk"
 include: "workflow/rules/observe.smk"

@@ -54,6 +54,7 @@ class PriorViews(Section):
     """Novel views of hand and object, for training and distillation alike."""
 
     resolution: Annotated[int, Field(ge=8)]
+    pool: Count
     distance_m: Positive
     distance_jitter_m: NonNegative
     margin: tuple[Annotated[float, Field(ge=1)], Annotated[float, Field(ge=1)]]
@@ -277,6 +278,7 @@ class FitWeights(Section):
     curvature: NonNegative
     unseen: NonNegative
     guess: NonNegative
+    prior: NonNegative
     penetration: NonNegative
     contact: NonNegative
 
@@ -290,11 +292,34 @@ class FitHull(Section):
     seen: Fraction
 
 
+class FitPrior(Section):
+    """How the learned prior is distilled; its weight is `weights.prior`."""
+
+    method: Literal["views", "score"]
+    condition: Literal["hand_and_category", "hand", "category"]
+    start: Annotated[int, Field(ge=0)]
+    every: Count
+    views: Count
+    steps: Count
+    guidance: NonNegative
+    noise_start: Annotated[float, Field(gt=0, le=1)]
+    noise_end: Annotated[float, Field(gt=0, le=1)]
+    mask: NonNegative
+    normal: NonNegative
+    depth: NonNegative
+    tilt_rad: NonNegative
+    reach_m: Positive
+    free: Fraction
+    cells: Count
+
+
 class FitTemplate(Section):
     """The template baseline: a training mesh of the category, fitted to the masks."""
 
     meshes: Count
     starts: Count
+    explored: Count
+    kept: Count
     frames: Count
     points: Count
     pixels: Count
@@ -326,6 +351,7 @@ class FitClip(Section):
     """Object shape, hand and poses from masks and the tracked hand."""
 
     method: Literal["sdf", "hull", "template"]
+    view_share: Fraction
     steps: Count
     warm_steps: Count
     level_start: Count
@@ -337,6 +363,7 @@ class FitClip(Section):
     sigma_px: Positive
     order_m: Positive
     start: FitStart
+    prior: FitPrior
     field: FitField
     rays: FitRays
     rates: FitRates

@@ -1,10 +1,12 @@
-"""The fit's entry: by differentiable rendering of a signed distance field, or by the visual hull."""
+"""The fit's entry: by differentiable rendering of a signed distance field, by the visual hull, or by a template."""
 
 from collections.abc import Sequence
 
 import trimesh
 
 from hoi.config import FitClip
+from hoi.errors import InputError
+from hoi.fit.distil import Prior
 from hoi.fit.hull import fit_hull
 from hoi.fit.observations import Fit, Observations, Report
 from hoi.fit.optimise import fit_sdf
@@ -16,14 +18,23 @@ def fit(
     settings: FitClip,
     seed: int,
     progress: Report,
+    prior: Prior | None = None,
     templates: Sequence[trimesh.Trimesh] = (),
 ) -> Fit:
     """Object mesh, refined poses and loss history of one clip. Raises InputError where nothing can be fitted.
 
-    `templates`: meshes of the clip's category, for the method of that name alone.
+    `prior`: the denoiser to distil, where its weight is above 0. `templates`: meshes of the clip's category, for the
+    method of that name alone.
     """
     observations.check()
+    observations = observations.share(settings.view_share)
+    if settings.method == "hull":
+        return fit_hull(observations, settings, seed, progress)
     if settings.method == "template":
         return fit_template(observations, settings, seed, progress, templates)
-    method = fit_hull if settings.method == "hull" else fit_sdf
-    return method(observations, settings, seed, progress)
+    if settings.weights.prior == 0:
+        return fit_sdf(observations, settings, seed, progress)
+    if prior is None:
+        hint = "give --prior the folder of its weights, or set weights.prior to 0"
+        raise InputError("fit_clip.weights.prior", f"{settings.weights.prior} but no prior", "a trained denoiser", hint)
+    return fit_sdf(observations, settings, seed, progress, prior)

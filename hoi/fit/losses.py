@@ -109,9 +109,9 @@ def unseen(sdf: Float[Tensor, "p"], scale_m: float) -> Float[Tensor, ""]:
     return torch.sigmoid(-sdf / scale_m).mean()
 
 
-def guess(sdf: Float[Tensor, "p"], body: Float[Tensor, "p"]) -> Float[Tensor, ""]:
-    """Mean distance from the inflated silhouettes, metres; beyond 3 cm from a surface only the sign counts."""
-    return (sdf.clamp(-0.03, 0.03) - body.clamp(-0.03, 0.03)).abs().mean()
+def guess(sdf: Float[Tensor, "p"], body: Float[Tensor, "p"], reach_m: float) -> Float[Tensor, ""]:
+    """Mean distance from a body's distances, metres; farther than `reach_m` from a surface only the sign counts."""
+    return (sdf.clamp(-reach_m, reach_m) - body.clamp(-reach_m, reach_m)).abs().mean()
 
 
 def penetration(sdf: Float[Tensor, "f p"]) -> Float[Tensor, ""]:

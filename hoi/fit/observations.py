@@ -1,7 +1,7 @@
 """What goes into a fit and what comes out of it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -30,6 +30,15 @@ class Observations:
             raise InputError("masks and hands", found, "one of each per frame", "make both from the same clip")
         confidence = masks["confidence"] * np.where(hands["found"], 1, np.minimum(hands["confidence"], 0.5))
         return Observations(masks["object"], masks["hand"], confidence.astype(np.float32), hands)
+
+    def share(self, of_frames: float) -> "Observations":
+        """With evidence from this share of the frames alone, evenly spread, one at least; the others keep their tracked hands."""
+        trusted = np.flatnonzero(self.object_mask.any((1, 2)) & (self.confidence > 0))
+        count = max(1, round(of_frames * len(trusted)))
+        middles = (np.arange(count) + 0.5) / count * len(trusted)
+        chosen = np.zeros_like(self.confidence)
+        chosen[trusted[middles.astype(int)]] = 1
+        return replace(self, confidence=self.confidence * chosen)
 
     def check(self) -> None:
         """An InputError where nothing can be fitted: too few frames, a NaN hand, no object pixels in trusted frames."""

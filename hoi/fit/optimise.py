@@ -13,13 +13,16 @@ from hoi.errors import InputError
 from hoi.field.hashgrid import GridSpec, geometric_resolutions
 from hoi.field.kernels import kernel_threads
 from hoi.field.rasterise import Topology, hand_layer
-from hoi.field.render import Samples, blend, density, look_up, propose, ray_weights, sphere_span
+from hoi.field.render import Samples, blend, density, propose, ray_weights, sphere_span
 from hoi.field.sdf import SdfField
 from hoi.fit import losses
+from hoi.fit.distil import Distillation, Prior, Scene, fuse
+from hoi.fit.grid import GridField
 from hoi.fit.hand_view import HandView, contour_points, look
 from hoi.fit.observations import Fit, Observations, Report
 from hoi.fit.pixels import Pixels, Rays, forearm
-from hoi.fit.start import first_guess, teach
+from hoi.fit.register import Outlines, moved, register
+from hoi.fit.start import SURFACE_POINTS, first_guess, teach
 from hoi.fit.surface import extract
 from hoi.fit.variables import Posed, Variables
 from hoi.geometry.cameras import project, ray_directions
@@ -28,9 +31,12 @@ from hoi.geometry.rotations import invert_rigid, rotate, transform
 SKIN_M = 0.003  # points this deep inside the hand are surely not in the object: skin gives way
 BACKGROUND = 0.7  # background is drawn within this share of the reach around the grasp
 CONTACT_M = 0.02  # a finger farther than this from the object does not hold it
+FAR_M = 0.03  # beyond this from the inflated body's surface only the sign counts
+SCENE_POINTS = 1500  # of the object, for the crop of a novel view
 SURFACE_M = 0.01  # probes this near the surface feel its bending
 UNSEEN_M = 0.005  # width of the object's edge in the term `unseen`
 CONTOUR_POINTS = 64  # a frame
+PLACED_M = 0.002  # points this near to the imagined body's surface are put under the silhouettes
 PAD_POINTS = 12  # of each finger's last segment
 LAST_JOINTS = (3, 6, 9, 12, 15)
 
@@ -44,27 +50,12 @@ class RayPoints(NamedTuple):
     d_cam: Float[Tensor, "rays 3"]
 
 
-class Coarse(NamedTuple):
-    """The field on a coarse grid, renewed now and then: where rays and probes look."""
-
-    values: Float[Tensor, "x y z"]
-    low: Float[Tensor, "3"]
-    high: Float[Tensor, "3"]
-
-    def near(self, count: int, band_m: float, rng: np.random.Generator) -> Float[Tensor, "count 3"]:
-        """Random points of the cells whose value is within the band (of any cell where none is)."""
-        cells = np.argwhere((self.values.abs() < band_m).cpu().numpy())
-        if len(cells) == 0:
-            cells = np.argwhere(np.ones(self.values.shape, bool))
-        cell = cells[rng.integers(0, len(cells), count)] + rng.random((count, 3)) - 0.5
-        step = (self.high - self.low) / (torch.tensor(self.values.shape, device=self.low.device) - 1)
-        return self.low + torch.from_numpy(cell.astype(np.float32)).to(self.low.device) * step
-
-
 class Optimisation:
     """One clip's fit: what is known, what is optimised, and one method a part of a step."""
 
-    def __init__(self, observed: Observations, settings: FitClip, seed: int, device: torch.device) -> None:
+    def __init__(
+        self, observed: Observations, settings: FitClip, seed: int, device: torch.device, prior: Prior | None
+    ) -> None:
         self.settings, self.observed, self.device = settings, observed, device
         self.rng = np.random.default_rng(seed)
         self.variables = Variables(observed.hands, device)
@@ -79,20 +70,23 @@ class Optimisation:
         self.frames = np.flatnonzero(observed.confidence > 0)
         self.size = observed.object_mask.shape[1:]
         self.reach = settings.rays.reach_m
+        self.distil = None if prior is None else Distillation(prior, settings.prior, seed, device)
         self._start()
         self._pixels_and_contour()
         self.optimiser = self._optimiser()
 
     def _start(self) -> None:
-        """The first guess of shape and of the object's poses."""
-        v, start = self.variables, self.settings.start
+        """The first guess of shape and of the object's poses: silhouettes inflated."""
+        v, s = self.variables, self.settings
         with torch.no_grad():
             T, K, grasp = v.T_cam_hand().cpu(), v.K().cpu(), v.grasp.cpu()
-        guess, T_hand_obj = first_guess(self.observed, T, K, grasp, self.reach, start, self.rng)
+        self.outlines = Outlines.of(self.observed.object_mask, self.observed.hand_mask, self.rng)
+        self.imagined = False
+        body, T_hand_obj = first_guess(self.observed, self.outlines, T, K, grasp, self.reach, s.start, self.rng)
+        self.guess = GridField(*(a.to(self.device) for a in (body.values, body.low, body.high)))
         v.start_T_hand_obj.copy_(T_hand_obj)
-        self.field.fade(float(self.settings.level_start))
-        teach(self.field, guess, start, self.rng)
-        self.guess = Coarse(guess.values.to(self.device), guess.low.to(self.device), guess.high.to(self.device))
+        self.field.fade(float(s.level_start))
+        teach(self.field, self.guess, v.grasp, self.reach, s.start, self.rng)
 
     def _pads(self) -> Tensor:
         """Vertices of each finger's last segment, evenly picked."""
@@ -142,7 +136,7 @@ class Optimisation:
         """Renew the coarse grid and the hand's raster."""
         low, high = self.variables.grasp - self.reach, self.variables.grasp + self.reach
         n = self.settings.grid_cells
-        self.coarse = Coarse(self.field.on_grid(low.cpu().numpy(), high.cpu().numpy(), (n, n, n)), low, high)
+        self.coarse = GridField(self.field.on_grid(low.cpu().numpy(), high.cpu().numpy(), (n, n, n)), low, high)
         if step == 0 or step >= self.settings.warm_steps:
             self.view: HandView = look(self.variables, self.mesh, self.size, self.contour_px)
 
@@ -170,14 +164,57 @@ class Optimisation:
             at = (torch.arange(r.bins, device=self.device) + 0.5) / r.bins
             z = near[:, None] + at * (far - near)[:, None]
             x = origin[:, None] + z[..., None] * direction[:, None]
-            sdf = look_up(self.coarse.values, self.coarse.low, self.coarse.high, x)
+            sdf = self.coarse.at(x)
             jitter = torch.from_numpy(self.rng.random((len(z), r.samples), np.float32)).to(self.device)
             return propose(sdf, near, far, 2 * float(self.field.beta) + 0.004, r.samples, jitter)
+
+    def scene(self) -> Scene:
+        """What the prior looks at: the present object and the hands of all frames."""
+        with torch.no_grad():
+            posed = self.variables.posed(torch.arange(len(self.observed.object_mask), device=self.device))
+        points = self.coarse.near(SCENE_POINTS, SURFACE_M, self.rng)
+        return Scene(self.field, self.coarse.at, points, posed.vertices_hand, posed.T_hand_obj, self.variables.hand)
+
+    def renew(self, step: int) -> None:
+        """Let the prior imagine the object anew, where it is time to."""
+        p = self.settings.prior
+        if self.distil and p.method == "views" and step >= p.start and (step - p.start) % p.every == 0:
+            body = fuse(self.distil.imagine(self.scene(), step / self.settings.steps), p)
+            if body:
+                self.guess, self.imagined = GridField(*(a.to(self.device) for a in body)), True
+                self.place_object(p.tilt_rad)
+
+    def place_object(self, tilt_rad: float) -> None:
+        """Register the object's poses to the imagined body: a shape that is known tells turns that an unknown one hides."""
+        if tilt_rad == 0:
+            return
+        v, free = self.variables, self.settings.start.model_copy(update={"tilt_rad": tilt_rad})
+        with torch.no_grad():
+            T_cam_hand, T_cam_obj, K = v.T_cam_hand(), v.T_cam_hand() @ v.T_hand_obj(), v.K()
+        surface = self.guess.near(SURFACE_POINTS, PLACED_M, self.rng)
+        trust, still = torch.from_numpy(self.observed.confidence), torch.zeros(len(T_cam_obj), 6)
+        known = (a.cpu() for a in (T_cam_obj, K, v.grasp, surface))
+        xi = register(*known, self.outlines, trust, still, free).to(self.device)
+        with torch.no_grad():
+            T_hand_obj = invert_rigid(T_cam_hand) @ moved(T_cam_obj, v.grasp, xi)
+            v.start_T_hand_obj.copy_(T_hand_obj @ invert_rigid(v.T_start_obj()))
+
+    def prior_terms(self, step: int, at: Tensor, probes: Tensor) -> dict[str, Tensor]:
+        """What to believe where no view tells: the inflated silhouettes at first, then what the prior imagines."""
+        p = self.settings.prior
+        if self.imagined:
+            return {"prior": losses.guess(at, self.guess.at(probes), p.reach_m)}
+        guess = {"guess": losses.guess(at, self.guess.at(probes), FAR_M)}
+        if self.distil and p.method == "score" and step >= p.start and step % p.every == 0:
+            return guess | {"prior": self.distil.score(self.scene(), step / self.settings.steps)}
+        return guess
 
     def probes(self) -> Float[Tensor, "p 3"]:
         """Points for the shape's own terms: half near the surface, half anywhere in reach."""
         count = self.settings.rays.probes // 2
         near = self.coarse.near(count, 0.012, self.rng)
+        if self.imagined:
+            near = torch.cat([near[: count // 2], self.guess.near(count - count // 2, 0.012, self.rng)])
         way = self.rng.normal(size=(count, 3))
         radius = self.reach * BACKGROUND * self.rng.random((count, 1)) ** 0.5
         free = torch.from_numpy((way / np.linalg.norm(way, axis=1, keepdims=True) * radius).astype(np.float32))
@@ -223,7 +260,7 @@ class Optimisation:
         return (
             self.image_terms(rays, posed, points, along)
             | self.shape_terms(at, beside)
-            | {"guess": losses.guess(at, look_up(*self.guess, probes))}
+            | self.prior_terms(step, at, probes)
             | {"penetration": losses.penetration(skin), "contact": losses.contact(pads, CONTACT_M)}
             | self.motion_terms()
         )
@@ -281,6 +318,7 @@ class Optimisation:
         self.schedule(step)
         if step % self.settings.refresh == 0:
             self.refresh(step)
+        self.renew(step)
         terms = self.terms(step)
         objective = sum(getattr(self.settings.weights, name) * value for name, value in terms.items())
         if not torch.isfinite(objective):
@@ -299,15 +337,15 @@ class Optimisation:
         }
 
 
-def fit_sdf(observed: Observations, settings: FitClip, seed: int, progress: Report) -> Fit:
+def fit_sdf(observed: Observations, settings: FitClip, seed: int, progress: Report, prior: Prior | None = None) -> Fit:
     """Fit by differentiable rendering, on the CPU unless the kernel is not numba and a GPU is there."""
     with kernel_threads():
-        return _fit_sdf(observed, settings, seed, progress)
+        return _fit_sdf(observed, settings, seed, progress, prior)
 
 
-def _fit_sdf(observed: Observations, settings: FitClip, seed: int, progress: Report) -> Fit:
+def _fit_sdf(observed: Observations, settings: FitClip, seed: int, progress: Report, prior: Prior | None) -> Fit:
     device = torch.device("cuda" if torch.cuda.is_available() and settings.field.kernel != "numba" else "cpu")
-    optimisation = Optimisation(observed, settings, seed, device)
+    optimisation = Optimisation(observed, settings, seed, device, prior)
     rows = []
     for step in range(settings.steps):
         row = optimisation.step(step)

@@ -6,8 +6,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from hoi.config import FitStart
-from hoi.field.render import look_up
 from hoi.field.sdf import SdfField
+from hoi.fit.grid import GridField
 from hoi.fit.inflate import inflate, silhouettes
 from hoi.fit.observations import Observations
 from hoi.fit.register import Outlines, moved, register
@@ -37,6 +37,7 @@ class Guess:
 
 def first_guess(
     observed: Observations,
+    outlines: Outlines,
     T_cam_hand: Float[Tensor, "n 4 4"],
     K: Float[Tensor, "n 3 3"],
     grasp: Float[Tensor, "3"],
@@ -46,7 +47,6 @@ def first_guess(
 ) -> tuple[Guess, Float[Tensor, "n 4 4"]]:
     """The body and T_hand_obj: first with the object fixed in the hand, then shape and poses in turns."""
     views = silhouettes(observed.object_mask, observed.hand_mask, observed.confidence)
-    outlines = Outlines.of(observed.object_mask, observed.hand_mask, rng)
     guess = Guess(grasp - reach_m, grasp + reach_m, settings.cells)
     trust, T_cam_obj = torch.from_numpy(observed.confidence), T_cam_hand
     xi = torch.zeros(len(T_cam_hand), 6)
@@ -68,23 +68,22 @@ def first_guess(
     return guess, invert_rigid(T_cam_hand) @ T_cam_obj
 
 
-def teach(field: SdfField, guess: Guess, settings: FitStart, rng: np.random.Generator) -> None:
-    """Bring the field to the guess: L1 at points near its surface and anywhere."""
+def teach(
+    field: SdfField,
+    guess: GridField,
+    centre: Float[Tensor, "3"],
+    reach_m: float,
+    settings: FitStart,
+    rng: np.random.Generator,
+) -> None:
+    """Bring the field to the guess: L1 at points near its surface and anywhere within reach."""
     optimiser = torch.optim.Adam(
         [p for name, p in field.named_parameters() if name != "log_beta"], lr=settings.teach_rate
     )
-    device = field.table.device
-    values, low, high = guess.values.to(device), guess.low.to(device), guess.high.to(device)
-    flat = guess.points.reshape(-1, 3)
-    near = np.flatnonzero(guess.values.flatten().abs().numpy() < NEAR_M)
-    step = (guess.high - guess.low) / (settings.cells - 1)
     for _ in range(settings.teach_steps):
-        some = np.concatenate([rng.choice(near, 3072) if len(near) else [], rng.integers(0, len(flat), 1024)]).astype(
-            int
-        )
-        jitter = torch.from_numpy(rng.random((len(some), 3)).astype(np.float32)) - 0.5
-        x = (flat[some] + jitter * step).to(device)
-        loss = (field(x) - look_up(values, low, high, x)).abs().mean()
+        anywhere = torch.from_numpy((reach_m * rng.uniform(-1, 1, (1024, 3))).astype(np.float32)).to(centre.device)
+        x = torch.cat([guess.near(3072, NEAR_M, rng), centre + anywhere])
+        loss = (field(x) - guess.at(x)).abs().mean()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

@@ -9,26 +9,31 @@ import trimesh
 from hoi.artefacts import Output, read_npz, whole, write_json, write_npz
 from hoi.clip import read_clip
 from hoi.config import FitClip
-from hoi.fit import Observations, fit
+from hoi.fit import Observations, Prior, fit
 from hoi.hand.model import load_hand
 from hoi.present.hands import skinned_hand
 from hoi.present.scene import write_scene_glb
+from hoi.prior.denoiser import Denoiser
 from hoi.progress import Progress
 from hoi.provenance import code_of, run_record
 from hoi.sources.shapes import CATEGORIES, make_object
 
 
 def fit_clip(
-    clip: Path, hands: Path, masks: Path, config: FitClip, seed: int, threads: int,
+    clip: Path, hands: Path, masks: Path, prior: list[Path], config: FitClip, seed: int, threads: int,
     mesh: Output, poses: Output, history: Output, scene: Output, run: Output,
 ) -> None:  # fmt: skip
-    """Fit one clip; write mesh, poses, loss history, animated scene, and the record of the run."""
+    """Fit one clip; write mesh, poses, loss history, animated scene, and the record of the run.
+
+    `prior`: the folder of the denoiser to distil, or nothing.
+    """
     started = time.perf_counter()
     torch.set_num_threads(threads)
     observed = Observations.from_arrays(read_npz("masks", masks), read_npz("hands", hands))
     source = read_clip(clip)
+    learned = Prior(Denoiser.load(prior[0]), source.info.category) if prior else None
     with Progress("fit_clip") as progress:
-        result = fit(observed, config, seed, progress, _templates(source.info.category, config))
+        result = fit(observed, config, seed, progress, learned, _templates(source.info.category, config))
     seconds = time.perf_counter() - started
     with whole(mesh) as path:
         result.mesh.export(path)

@@ -1,5 +1,6 @@
 """What Snakemake would do, and what it refuses before the first job."""
 
+import shutil
 import tomllib
 
 import pytest
@@ -11,13 +12,15 @@ from .conftest import ROOT
 def test_whole_benchmark_is_planned(checkout):
     jobs = checkout.planned()
     assert jobs["prepare_clip"] == 13
-    assert jobs["fit_clip"] == 13 + 12 + 13, "no_prior and hull on all, oracle where truth is given"
-    assert jobs["mask_clip"] == 13 + 12, "hull shares its masks with no_prior"
+    assert jobs["fit_clip"] == 3 * 13 + 12, "no_prior, template and hull on all, oracle where truth is given"
+    assert jobs["mask_clip"] == 13 + 12, "baselines share their masks with no_prior"
     assert jobs["make_table"] == 1
     assert (jobs["report_clip"], jobs["make_report"]) == (13, 1)
 
 
-@pytest.mark.parametrize(("overlay", "clips", "tables"), [("paper", 13, 2), ("length", 10, 2), ("viewpoint", 12, 2)])
+@pytest.mark.parametrize(
+    ("overlay", "clips", "tables"), [("paper", 13, 2), ("length", 10, 2), ("viewpoint", 12, 2), ("ablations", 13, 6)]
+)
 def test_overlays_are_planned(checkout, overlay, clips, tables):
     jobs = checkout.planned("--configfile", "config/config.yaml", f"config/{overlay}.yaml")
     assert jobs["prepare_clip"] == clips and jobs["make_table"] == tables
@@ -72,6 +75,14 @@ def test_unknown_key_in_a_section_is_named(checkout):
     (checkout.path / "config/mine.yaml").write_text("fit_clip: {stepz: 10}\n")
     text = checkout.run("--dry-run", "--configfile", "config/config.yaml", "config/mine.yaml", fails=True)
     assert "fit_clip" in text and "stepz" in text
+
+
+def test_distilling_weights_that_do_not_ship_is_said_at_once(checkout):
+    shutil.rmtree(checkout.path / "hoi/prior/weights", ignore_errors=True)
+    (checkout.path / "config/mine.yaml").write_text("fit_clip: {weights: {prior: 300}}\n")
+    fit = "results/fits/diffhoi/mug_0/object.ply"
+    text = checkout.run(fit, "--dry-run", "--configfile", "config/config.yaml", "config/mine.yaml", fails=True)
+    assert "prior: trained" in text
 
 
 def test_missing_video_is_named_before_work_starts(checkout):

@@ -1,6 +1,6 @@
 """The object's shape and the refined hand.
 
-input:   results/hands/{variant}/{clip}.npz, results/masks/{variant}/{clip}.npz
+input:   results/hands/{variant}/{clip}.npz, results/masks/{variant}/{clip}.npz, the prior's weights
 output:  results/fits/{variant}/{clip}/  object.ply, poses.npz, history.parquet, run.json, scene.glb
 """
 
@@ -11,6 +11,7 @@ rule fit_clip:
         clip="results/clips/{clip}",
         hands=made_by("track_hand", "results/hands/{variant}/{clip}.npz"),
         masks=made_by("mask_clip", "results/masks/{variant}/{clip}.npz"),
+        prior=prior_weights,
         code=stage_code("fit_clip"),
     output:
         mesh="results/fits/{variant}/{clip}/object.ply",
@@ -30,6 +31,6 @@ rule fit_clip:
         seed=study.seed,
     shell:
         "python -m hoi fit_clip --clip {input.clip:q} --hands {input.hands:q} --masks {input.masks:q}"
-        " --config {params.config:q} --seed {params.seed} --threads {threads}"
+        " --prior {input.prior:q} --config {params.config:q} --seed {params.seed} --threads {threads}"
         " --mesh {output.mesh:q} --poses {output.poses:q} --history {output.history:q}"
         " --scene {output.scene:q} --run {output.run:q} --log {log:q} 2> {log:q}"

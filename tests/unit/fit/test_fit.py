@@ -21,7 +21,9 @@ SMALL = {"steps": 80, "warm_steps": 20, "level_steps": 30, "mesh_cells": 48, "gr
 
 def _settings(**changes: object) -> FitClip:
     text = (Path(__file__).parents[3] / "config" / "config.yaml").read_text()
-    return FitClip(**(yaml.safe_load(text)["fit_clip"] | SMALL | changes))
+    settings = yaml.safe_load(text)["fit_clip"]
+    settings["start"] |= {"inflations": 3, "cells": 32, "rounds": 1, "teach_steps": 80}
+    return FitClip(**(settings | SMALL | changes))
 
 
 def _scene() -> Observations:
@@ -122,3 +124,10 @@ def test_residuals_are_zero_at_the_start_and_turn_about_the_grasp():
     at = variables.T_cam_hand().detach()[:, :3, :3] @ variables.grasp + variables.T_cam_hand().detach()[:, :3, 3]
     was = variables.start_T_cam_hand[:, :3, :3] @ variables.grasp + variables.start_T_cam_hand[:, :3, 3]
     np.testing.assert_allclose(at, was, atol=1e-6)
+
+
+def test_a_share_of_the_views_is_spread_evenly():
+    observed = _scene()
+    assert np.flatnonzero(observed.share(1.0).confidence).tolist() == [0, 1, 2, 3, 4, 5]
+    assert np.flatnonzero(observed.share(0.5).confidence).tolist() == [1, 3, 5]
+    assert np.flatnonzero(observed.share(0.0).confidence).tolist() == [3], "one frame at least, the middle one"

@@ -1,0 +1,215 @@
+"""The learned prior in the fit: what a denoiser makes of novel views of the scene.
+
+Two ways, as data (`fit_clip.prior.method`). `score`: the published one, score distillation (Poole et al. 2023; DiffHOI,
+section 3.2): a view is rendered and noised, and w(t) (ε̂ - ε) is its gradient. `views`: pictures that are denoised in several
+steps, made anew now and then, and fused into one body that the field is drawn to: the views agree in it, whatever each of
+them errs in, and between two renewals a step costs no network and no rendering.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from hoi.config import FitPrior
+from hoi.fit.grid import GridField
+from hoi.geometry.cameras import project
+from hoi.geometry.rotations import transform
+from hoi.hand.model import HandModel
+from hoi.prior.denoiser import Denoiser
+from hoi.prior.encode import decode_object, encode_hand, encode_object, pooled
+from hoi.prior.render import Ball, HandImage, ObjectImage, Sdf, render_hand, render_object
+from hoi.prior.views import View, draw_view
+
+BATCH = 8  # pictures denoised at once
+LOWEST = 20  # noise level of 1000 that score distillation draws at least: 2 of the published 100
+LEAST_FACING = 0.25  # cosine: surfaces seen more aslant tell their distance along the ray instead
+MARGIN_M = 0.02  # around the fused surfaces
+LEAST_POINTS = 20  # of all pictures; fewer are no object
+
+
+@dataclass(frozen=True)
+class Prior:
+    """A denoiser, and the category that a clip is said to show (None: unknown)."""
+
+    denoiser: Denoiser
+    category: str | None
+
+
+@dataclass(frozen=True)
+class Scene:
+    """The fit's present scene: the object's field, points near its surface, and hand and object of some frames."""
+
+    sdf: Sdf
+    rough: Sdf
+    points_obj: Float[Tensor, "p 3"]
+    vertices_hand: Float[Tensor, "f v 3"]
+    T_hand_obj: Float[Tensor, "f 4 4"]
+    hand: HandModel
+
+
+def noise_level(progress: float, settings: FitPrior) -> float:
+    """Greatest noise level, of 1, at a share of the fit (0 to 1): from `noise_start` to `noise_end`.
+
+    r(s) = c (b/a)^(4s) + (a - c), c = (a - b) / (1 - (b/a)^4) (DiffHOI, section 3.3); constant where both are equal.
+    """
+    a, b = settings.noise_start, settings.noise_end
+    if a == b:
+        return a
+    c = (a - b) / (1 - (b / a) ** 4)
+    return c * (b / a) ** (4 * progress) + (a - c)
+
+
+class Distillation:
+    """One clip's novel views, and what the denoiser makes of them."""
+
+    def __init__(self, prior: Prior, settings: FitPrior, seed: int, device: torch.device) -> None:
+        self.denoiser, self.settings, self.device = prior.denoiser.to(device), settings, device
+        self.rng, self.generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
+        name = prior.category if settings.condition != "hand" else None
+        self.category = self.denoiser.category_index(name)
+        self.spec = self.denoiser.spec
+
+    def _view(self, scene: Scene) -> tuple[View, HandImage]:
+        """A view from the training's distribution, of one frame's hand."""
+        frame = int(self.rng.integers(len(scene.vertices_hand)))
+        vertices, T = scene.vertices_hand[frame], scene.T_hand_obj[frame]
+        view = draw_view(self.rng, transform(T, scene.points_obj), vertices, T, self.spec.views)
+        return view, render_hand(vertices, scene.hand.faces, scene.hand.face_uv, view)
+
+    def _picture(self, scene: Scene, view: View, hand: HandImage) -> Float[Tensor, "5 r r"]:
+        """The object's channels in a view, rendered as for the training."""
+        beta, ball = torch.tensor(self.spec.render.beta_m, device=self.device), Ball.around(scene.points_obj, MARGIN_M)
+        image = render_object(scene.sdf, beta, view, ball, self.spec.render, rough=scene.rough)
+        return pooled(_square(encode_object(image, hand.mean_depth)), self.spec.views.pool)
+
+    def _condition(self, hands: list[HandImage]) -> Float[Tensor, "b 7 r r"] | None:
+        """The hands' channels, or none where the prior is not shown them."""
+        if self.settings.condition == "category":
+            return None
+        return pooled(torch.stack([_square(encode_hand(h)) for h in hands]), self.spec.views.pool)
+
+    def _noise(self, x: Tensor) -> Tensor:
+        return torch.randn(x.shape, generator=self.generator).to(self.device)
+
+    @torch.no_grad()
+    def imagine(self, scene: Scene, progress: float) -> list[tuple[View, ObjectImage]]:
+        """Novel views as the prior would have them: the scene's own, noised to the present level and denoised in steps.
+
+        On the CPU, where they are fused. A picture with NaN shows no object.
+        """
+        s, last = self.settings, self.spec.schedule.steps - 1
+        t = round(last * noise_level(progress, s))
+        made = []
+        for first in range(0, s.views, BATCH):
+            views, hands = zip(*(self._view(scene) for _ in range(min(BATCH, s.views - first))), strict=True)
+            x = torch.stack([self._picture(scene, v, h) for v, h in zip(views, hands, strict=True)])
+            level = torch.full((len(x),), t, device=self.device)
+            noised = self.denoiser.add_noise(x, self._noise(x), level)
+            category = torch.full((len(x),), self.category, device=self.device)
+            clean = self.denoiser.denoise(noised, self._condition(list(hands)), category, t, s.steps, s.guidance)
+            small = [v.pooled(self.spec.views.pool).cpu() for v in views]
+            made += [
+                (v, decode_object(c.flatten(1), h.mean_depth))
+                for v, h, c in zip(small, hands, clean.cpu(), strict=True)
+            ]
+        return made
+
+    def score(self, scene: Scene, progress: float) -> Float[Tensor, ""]:
+        """A term whose gradient on the channels of one novel view is w(t) (ε̂ - ε), w = sqrt(ᾱ (1 - ᾱ)); where the network gives
+        NaN it is 0."""
+        s, last = self.settings, self.spec.schedule.steps - 1
+        view, hand = self._view(scene)
+        x = self._picture(scene, view, hand)[None]
+        highest = max(round(last * noise_level(progress, s)), LOWEST + 1)
+        t = torch.tensor([int(self.rng.integers(LOWEST, highest))], device=self.device)
+        noise, category = self._noise(x), torch.tensor([self.category], device=self.device)
+        with torch.no_grad():
+            noised = self.denoiser.add_noise(x, noise, t)
+            error = self.denoiser.predict_noise(noised, self._condition([hand]), category, t, s.guidance) - noise
+            signal, sigma = self.denoiser.signal_and_noise(t)
+            channel = torch.tensor([s.mask, *[s.normal] * 3, s.depth], device=self.device)[:, None, None]
+            gradient = torch.nan_to_num(signal * sigma * channel * error)
+        return (gradient * x).sum() / x[0, 0].numel()
+
+
+def _square(channels: Float[Tensor, "c p"]) -> Float[Tensor, "c r r"]:
+    side = round(channels.shape[1] ** 0.5)
+    return channels.unflatten(1, (side, side))
+
+
+@torch.no_grad()
+def fuse(pictures: list[tuple[View, ObjectImage]], settings: FitPrior) -> GridField | None:
+    """One body of many pictures of it: in every view a point is before, behind or beside the pictured surface, and a point
+    that a share `free` of the views sees in free space is outside; None where the pictures show nothing.
+
+    Truncated distances as of Curless & Levoy (1996); a quantile instead of their mean, because a picture that misses a part
+    must not carve it, and one that invents a part must not add it.
+    """
+    surfaces = [transform(torch.linalg.inv(view.T_view_obj), _surface(view, image)) for view, image in pictures]
+    everywhere = torch.cat(surfaces)
+    if len(everywhere) < LEAST_POINTS:
+        return None
+    low, high = everywhere.quantile(0.005, 0) - MARGIN_M, everywhere.quantile(0.995, 0) + MARGIN_M
+    step = float((high - low).prod() / settings.cells) ** (1 / 3)
+    count = ((high - low) / step).ceil().int() + 1
+    high = low + step * (count - 1)
+    axes = [torch.linspace(float(a), float(b), int(n)) for a, b, n in zip(low, high, count, strict=True)]
+    points = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)
+    flat = points.reshape(-1, 3)
+    seen = torch.stack([distances(view, image, flat, settings) for view, image in pictures])
+    rank = max(1, round(settings.free * len(pictures)))
+    return GridField(seen.topk(rank, 0).values[-1].reshape(points.shape[:3]), low, high)
+
+
+def _surface(view: View, image: ObjectImage) -> Float[Tensor, "p 3"]:
+    """The pictured surface's points, in the view's camera."""
+    on = (image.mask > 0.5).nonzero()[:, 0]
+    return image.depth[on, None] * _rays(view)[on]
+
+
+def _rays(view: View) -> Float[Tensor, "p 3"]:
+    """Directions of all pixels, z = 1."""
+    r = torch.arange(view.resolution) + 0.5
+    y, x = torch.meshgrid(r, r, indexing="ij")
+    X, Y = ((a.flatten() - c) / view.focal_px for a, c in zip((x, y), view.centre_px, strict=True))
+    return torch.stack([X, Y, torch.ones_like(X)], -1)
+
+
+def distances(view: View, image: ObjectImage, points: Float[Tensor, "p 3"], settings: FitPrior) -> Float[Tensor, " p"]:
+    """Signed distance (metres, clipped) of points of the object frame from what one picture shows, positive in free space.
+
+    On the object's pixels: distance from the pixel's surface, along its normal (weight `normal` > 0) and with its depth
+    (`depth` > 0); farther behind than the clip nothing is known, which counts as inside. Elsewhere: distance from the outline.
+    """
+    reach, r = settings.reach_m, view.resolution
+    X = transform(view.T_view_obj, points)
+    at = project(view.K, X)
+    column, row = at.floor().long().clamp(0, r - 1).unbind(-1)
+    pixel = row * r + column
+    on = image.mask > 0.5
+    outline = torch.from_numpy(_outline_px(on.reshape(r, r).numpy()).flatten())
+    beside = (outline[pixel] * X[:, 2] / view.focal_px).clamp(-reach, reach)
+    if settings.depth == 0:
+        return beside
+    surface = image.depth[:, None] * _rays(view)
+    sight = -functional.normalize(surface, dim=-1)
+    normal = functional.normalize(image.normal, dim=-1, eps=1e-6)
+    facing = (normal * sight).sum(-1, keepdim=True) > LEAST_FACING
+    if settings.normal == 0:
+        facing = torch.zeros_like(facing)
+    normal = torch.where(facing, normal, sight)
+    off = ((X - surface[pixel]) * normal[pixel]).sum(-1)
+    behind = X[:, 2] - image.depth[pixel] > reach
+    before = torch.where(behind, torch.full_like(off, -reach), off.clamp(-reach, reach))
+    return torch.where(on[pixel], before, beside if settings.mask > 0 else torch.full_like(off, -reach))
+
+
+def _outline_px(on: np.ndarray) -> Float[np.ndarray, "r r"]:
+    """Signed distance from a mask's outline in pixels, positive outside."""
+    mask = on.astype(np.uint8)
+    return cv2.distanceTransform(1 - mask, cv2.DIST_L2, 5) - cv2.distanceTransform(mask, cv2.DIST_L2, 5)

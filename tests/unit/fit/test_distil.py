@@ -1,0 +1,137 @@
+"""Novel views of the fit's scene, and the body that is fused from what the prior makes of them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from hoi.config import FitPrior, PriorViews
+from hoi.errors import InputError
+from hoi.fit import fit
+from hoi.fit.distil import Distillation, Prior, Scene, distances, fuse, noise_level
+from hoi.hand.model import load_hand
+from hoi.prior.render import Ball, ObjectImage, render_object
+from hoi.prior.views import View, draw_view
+
+from ..prior.scenes import RENDER, denoiser
+from .test_fit import _scene, _settings, _silent
+
+CPU = torch.device("cpu")
+CENTRE, RADIUS = torch.tensor([-0.09, -0.06, 0.0]), 0.04
+
+
+def _prior_settings(**changes: object) -> FitPrior:
+    text = (Path(__file__).parents[3] / "config" / "config.yaml").read_text()
+    return FitPrior(**(yaml.safe_load(text)["fit_clip"]["prior"] | {"views": 2, "steps": 2} | changes))
+
+
+def _ball(x: torch.Tensor) -> torch.Tensor:
+    return (x - CENTRE).norm(dim=-1) - RADIUS
+
+
+def _held_ball() -> Scene:
+    hand = load_hand()
+    vertices = hand(torch.zeros(1, 45), torch.zeros(1, 10)).vertices
+    way = torch.nn.functional.normalize(torch.randn(200, 3, generator=torch.Generator().manual_seed(0)), dim=-1)
+    return Scene(_ball, _ball, CENTRE + RADIUS * way, vertices, torch.eye(4)[None], hand)
+
+
+def _pictures(count: int) -> list[tuple[View, ObjectImage]]:
+    scene, rng = _held_ball(), np.random.default_rng(0)
+    views = PriorViews(resolution=48, pool=1, distance_m=0.5, distance_jitter_m=0.1, margin=(1.0, 1.2), shift=0.0)
+    ball = Ball.around(scene.points_obj, 0.02)
+    drawn = [draw_view(rng, scene.points_obj, scene.vertices_hand[0], torch.eye(4), views) for _ in range(count)]
+    return [(view, render_object(_ball, torch.tensor(0.001), view, ball, RENDER)) for view in drawn]
+
+
+def test_noise_falls_from_start_to_end():
+    settings = _prior_settings(noise_start=0.98, noise_end=0.5)
+    assert noise_level(0.0, settings) == pytest.approx(0.98)
+    assert noise_level(1.0, settings) == pytest.approx(0.5)
+    c, ratio = 0.48 / (1 - (0.5 / 0.98) ** 4), 0.5 / 0.98
+    assert noise_level(0.25, settings) == pytest.approx(c * ratio + 0.98 - c)
+    assert noise_level(0.7, _prior_settings(noise_start=0.6, noise_end=0.6)) == 0.6
+
+
+def test_pictures_of_a_ball_fuse_to_the_ball():
+    body = fuse(_pictures(24), _prior_settings(cells=60000))
+    g = torch.Generator().manual_seed(1)
+    way = torch.nn.functional.normalize(torch.randn(300, 3, generator=g), dim=-1)
+    assert body.at(CENTRE + RADIUS * way).abs().mean() < 0.0015
+    assert (body.at(CENTRE + (RADIUS - 0.006) * way) < -0.002).all()
+    assert (body.at(CENTRE + (RADIUS + 0.006) * way) > 0.002).all()
+    assert (body.at(CENTRE[None]) < -0.01).all()
+
+
+def test_one_picture_tells_before_beside_and_behind():
+    T = torch.eye(4)
+    view = View(T, T, focal_px=100.0, centre_px=(5.0, 5.0), resolution=10)
+    on = torch.zeros(10, 10)
+    on[3:7, 3:7] = 1  # a plate 0.5 m away, seen straight on
+    plate = ObjectImage(on.flatten(), torch.tensor([0.0, 0, -1]) * on.flatten()[:, None], 0.5 * on.flatten())
+    points = torch.tensor([[0, 0, 0.49], [0, 0, 0.505], [0, 0, 0.6], [0.022, 0, 0.5]])
+    before, within, far_behind, beside = distances(view, plate, points, _prior_settings(reach_m=0.015)).tolist()
+    assert before == pytest.approx(0.01, abs=1e-6) and within == pytest.approx(-0.005, abs=1e-6)
+    assert far_behind == pytest.approx(-0.015), "nothing is known there, which counts as inside"
+    assert beside == pytest.approx(0.015), "15 mm from the outline, 3 pixels of 5 mm, and clipped"
+
+
+def test_the_score_is_the_gradient_of_the_channels():
+    d, settings = denoiser(), _prior_settings(method="score", guidance=2.0)
+    distillation = Distillation(Prior(d, "bowl"), settings, 0, CPU)
+    scale = torch.ones((), requires_grad=True)
+    scene = _held_ball()
+    grown = Scene(
+        lambda x: scale * _ball(x), _ball, scene.points_obj, scene.vertices_hand, scene.T_hand_obj, scene.hand
+    )
+    term = distillation.score(grown, 0.0)
+    term.backward()
+    assert torch.isfinite(scale.grad) and scale.grad != 0
+    again = Distillation(Prior(d, "bowl"), settings, 0, CPU).score(scene, 0.0)
+    assert torch.equal(again, term.detach()), "the same seed, the same view and noise"
+
+
+def test_imagined_views_follow_seed_condition_and_category():
+    d, scene = denoiser(), _held_ball()
+
+    def first(category: str | None = "bowl", **changes: object) -> torch.Tensor:
+        return Distillation(Prior(d, category), _prior_settings(**changes), 0, CPU).imagine(scene, 0.5)[0][1].mask
+
+    assert torch.equal(first(), first())
+    assert not torch.allclose(first(), first(condition="hand"))
+    assert not torch.allclose(first(), first(condition="category"))
+    assert torch.equal(first("teapot"), first("object")), "an unknown category is an object"
+
+
+def test_nothing_pictured_is_no_body():
+    view, image = _pictures(1)[0]
+    empty = ObjectImage(torch.zeros_like(image.mask), torch.zeros_like(image.normal), torch.zeros_like(image.depth))
+    assert fuse([(view, empty)], _prior_settings()) is None
+
+
+@pytest.mark.parametrize("method", ["views", "score"])
+def test_a_fit_with_the_prior_runs_and_repeats(method):
+    prior = _prior_settings(method=method, start=8, every=4, noise_start=0.02, noise_end=0.02).model_dump()
+    settings = _settings(steps=21, warm_steps=8, prior=prior)
+    settings = settings.model_copy(update={"weights": settings.weights.model_copy(update={"prior": 1.0})})
+    first, again = (fit(_scene(), settings, 3, _silent, Prior(denoiser(), "bottle")) for _ in range(2))
+    assert np.array_equal(first.mesh.vertices, again.mesh.vertices)
+    assert first.history["prior"].notna().any() and np.isfinite(first.history["prior"].dropna()).all()
+
+
+def test_a_weight_without_a_prior_is_refused():
+    settings = _settings()
+    settings = settings.model_copy(update={"weights": settings.weights.model_copy(update={"prior": 1.0})})
+    with pytest.raises(InputError, match="prior"):
+        fit(_scene(), settings, 0, _silent)
+
+
+def test_a_denoiser_that_gives_nan_is_not_believed():
+    d = denoiser()
+    for parameter in d.net.parameters():
+        parameter.data.fill_(float("nan"))
+    distillation = Distillation(Prior(d, "bowl"), _prior_settings(), 0, CPU)
+    assert fuse(distillation.imagine(_held_ball(), 0.5), _prior_settings()) is None
+    assert distillation.score(_held_ball(), 0.5) == 0
