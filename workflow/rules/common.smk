@@ -50,7 +50,9 @@ def prior_weights(wildcards):
     if study.settings(wildcards.variant, "fit_clip").weights.prior == 0:
         return []
     if study.prior == "shipped" and not Path(shipped_prior()).is_dir():
-        raise WorkflowError("no weights of the prior ship with this version: set `prior: trained`, or fit_clip.weights.prior: 0")
+        raise WorkflowError(
+            "no weights of the prior ship with this version: set `prior: trained`, or fit_clip.weights.prior: 0"
+        )
     return ["results/prior/weights"] if study.prior == "trained" else [shipped_prior()]
 
 
