@@ -47,7 +47,7 @@ def test_the_report_leads_to_every_clip(finished):
 
 def test_snakemakes_own_report_has_tables_and_stills(finished):
     text = finished.run(*TINY_CONFIG, "--report", "snakemake.html")
-    assert "Adding main.csv" in text and text.count("Adding still.png") == 6
+    assert "Adding main.csv" in text and text.count("Adding still.png") == 8
     assert (finished.path / "snakemake.html").stat().st_size > 10_000
 
 
@@ -92,7 +92,7 @@ def test_a_stages_code_edited_reruns_it_and_what_follows(finished):
     module.write_text(before + "\n# edited\n")
     jobs = finished.planned(*TINY_CONFIG)
     module.write_text(before)
-    assert jobs == {"score_clip": 6, "make_table": 1, **REPORT}
+    assert jobs == {"score_clip": 8, "make_table": 1, **REPORT}
     assert "Nothing to be done" in finished.run("--dry-run", *TINY_CONFIG)
 
 
@@ -102,7 +102,7 @@ def test_a_clip_added_runs_that_clip_alone(finished):
     table.write_text(before + "cup\tprocedural\tmug\ttrain\t5\n")
     jobs = finished.planned(*TINY_CONFIG)
     table.write_text(before)
-    assert jobs["prepare_clip"] == 1 and jobs["fit_clip"] == 3 and jobs["make_table"] == 1
+    assert jobs["prepare_clip"] == 1 and jobs["fit_clip"] == 4 and jobs["make_table"] == 1
 
 
 def test_a_table_deleted_is_rebuilt_alone(finished):
