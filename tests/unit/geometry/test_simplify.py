@@ -20,6 +20,16 @@ def test_a_subdivided_box_needs_twelve_triangles():
     assert small.volume == pytest.approx(0.002, rel=1e-3)
 
 
+def test_slivers_do_no_harm():
+    ball = trimesh.creation.icosphere(4, 0.05)
+    faces = np.asarray(ball.faces)
+    vertices = np.asarray(ball.vertices).copy()
+    vertices[faces[::7, 1]] = vertices[faces[::7, 0]]  # edges of length zero, as marching cubes makes them
+    small, few = simplified(vertices, faces, 1000)
+    assert len(few) <= 1000 and np.isfinite(small).all()
+    assert np.abs(np.linalg.norm(small, axis=1) - 0.05).max() < 0.004
+
+
 def test_distance_to_a_box_is_to_its_faces_edges_and_corners():
     box = trimesh.creation.box([2, 2, 2])
     points = np.array([[0, 0, 1.5], [2, 2, 0], [2, 2, 2], [0, 0, 0.25], [1, 0, 0.0]])
