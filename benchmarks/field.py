@@ -6,20 +6,10 @@ import time
 import torch
 from rich.console import Console
 from rich.table import Table
+from timing import seconds
 
 from hoi.field.hashgrid import GridSpec, geometric_resolutions
 from hoi.field.sdf import SdfField
-
-
-def seconds(run, repeats: int) -> float:
-    """Median of the repeats, after one warm-up."""
-    run()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        run()
-        times.append(time.perf_counter() - start)
-    return sorted(times)[len(times) // 2]
 
 
 def main() -> None:

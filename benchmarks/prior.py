@@ -1,12 +1,12 @@
 """Seconds a training step and a guided prediction of the prior's denoiser, by architecture. Run: python benchmarks/prior.py"""
 
 import argparse
-import time
 
 import torch
 import yaml
 from rich.console import Console
 from rich.table import Table
+from timing import seconds
 
 from hoi.config import PriorData, TrainPrior
 from hoi.imports import PACKAGE
@@ -22,17 +22,6 @@ CANDIDATES = {
     "deep": {"layers": 2},
     "folded by 4": {"patch": 4, "channels": (128, 192)},
 }
-
-
-def seconds(run, repeats: int) -> float:
-    """Median of the repeats, after one warm-up."""
-    run()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        run()
-        times.append(time.perf_counter() - start)
-    return sorted(times)[len(times) // 2]
 
 
 def guided(trainer: Trainer, batch: Channels) -> torch.Tensor:

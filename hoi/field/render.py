@@ -42,6 +42,14 @@ def look_up(
     return value.reshape(x.shape[:-1])
 
 
+def look_up_beyond(
+    grid: Float[Tensor, "x y z"], low: Float[Tensor, "3"], high: Float[Tensor, "3"], x: Float[Tensor, "*n 3"]
+) -> Float[Tensor, "*n"]:
+    """Trilinear distances of a grid; beyond its box, its border's value plus the way to it."""
+    inside = torch.minimum(torch.maximum(x, low), high)
+    return look_up(grid, low, high, inside) + (x - inside).norm(dim=-1)
+
+
 def propose(
     sdf: Float[Tensor, "rays bins"],
     near: Float[Tensor, "rays"],

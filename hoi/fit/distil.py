@@ -17,12 +17,12 @@ from torch.nn import functional
 
 from hoi.config import FitPrior
 from hoi.fit.grid import GridField
-from hoi.geometry.cameras import project
+from hoi.geometry.cameras import project, ray_directions
 from hoi.geometry.rotations import transform
 from hoi.hand.model import HandModel
 from hoi.prior.denoiser import Denoiser
 from hoi.prior.encode import decode_object, encode_hand, encode_object, pooled
-from hoi.prior.render import Ball, HandImage, ObjectImage, Sdf, render_hand, render_object
+from hoi.prior.render import Ball, HandImage, ObjectImage, Sdf, all_pixels, pixel_centres, render_hand, render_object
 from hoi.prior.views import View, draw_view
 
 BATCH = 8  # pictures denoised at once
@@ -174,10 +174,7 @@ def _surface(view: View, image: ObjectImage) -> Float[Tensor, "p 3"]:
 
 def _rays(view: View) -> Float[Tensor, "p 3"]:
     """Directions of all pixels, z = 1."""
-    r = torch.arange(view.resolution) + 0.5
-    y, x = torch.meshgrid(r, r, indexing="ij")
-    X, Y = ((a.flatten() - c) / view.focal_px for a, c in zip((x, y), view.centre_px, strict=True))
-    return torch.stack([X, Y, torch.ones_like(X)], -1)
+    return ray_directions(view.K, pixel_centres(view, all_pixels(view)))
 
 
 def distances(view: View, image: ObjectImage, points: Float[Tensor, "p 3"], settings: FitPrior) -> Float[Tensor, " p"]:

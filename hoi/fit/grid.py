@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from hoi.field.render import look_up
+from hoi.field.render import look_up_beyond
 
 
 class GridField(NamedTuple):
@@ -19,8 +19,7 @@ class GridField(NamedTuple):
 
     def at(self, x: Float[Tensor, "*n 3"]) -> Float[Tensor, "*n"]:
         """Trilinear values; beyond the box, its border's value plus the way to it."""
-        inside = torch.minimum(torch.maximum(x, self.low), self.high)
-        return look_up(self.values, self.low, self.high, inside) + (x - inside).norm(dim=-1)
+        return look_up_beyond(self.values, self.low, self.high, x)
 
     def near(self, count: int, band_m: float, rng: np.random.Generator) -> Float[Tensor, "count 3"]:
         """Random points of the cells whose value is within the band (of any cell where none is)."""

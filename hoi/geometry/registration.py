@@ -158,6 +158,7 @@ def _refine(pair: _Pair, start: Similarity, with_scale: bool) -> tuple[float, Si
     values = [np.inf]
 
     def stop(intermediate_result: OptimizeResult) -> None:
+        """End the descent at a step that gains less than a thousandth."""
         values.append(intermediate_result.fun)
         if values[-2] - values[-1] < 1e-3 * values[-1]:
             raise StopIteration
@@ -197,13 +198,16 @@ class _Frame(NamedTuple):
 
     @classmethod
     def of(cls, target: Float[np.ndarray, "m 3"]) -> "_Frame":
+        """The frame of a target."""
         middle = target.mean(0)
         return cls(middle, float(np.sqrt(((target - middle) ** 2).sum(-1).mean())))
 
     def into(self, points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
+        """Points in this frame."""
         return (points - self.middle) / self.size
 
     def out_of(self, found: Similarity) -> Similarity:
+        """What was found in this frame, in the points' own units."""
         t = self.size * found.t + self.middle - found.scale * found.R @ self.middle
         return Similarity(found.R, t, found.scale)
 

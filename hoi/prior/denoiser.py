@@ -151,6 +151,13 @@ class Denoiser(nn.Module):
         named, unnamed = both.chunk(2)
         return unnamed + guidance * (named - unnamed)
 
+    def _unbounded(
+        self, x_t: Tensor, hand: Tensor | None, category: Tensor, t: Tensor, guidance: float
+    ) -> Float[Tensor, "b 5 r r"]:
+        """x̂ as guess and network have it."""
+        guess, error = self.linear_guess(x_t, t)
+        return guess + error * self._guided(x_t, hand, category, t, guidance)
+
     def predict_noise(
         self,
         x_t: Float[Tensor, "b 5 r r"],
@@ -160,9 +167,8 @@ class Denoiser(nn.Module):
         guidance: float = 1.0,
     ) -> Float[Tensor, "b 5 r r"]:
         """ε̂ = (x_t - sqrt(ᾱ) x̂) / sqrt(1 - ᾱ), x̂ without bounds."""
-        guess, error = self.linear_guess(x_t, t)
         signal, sigma = self.signal_and_noise(t)
-        return (x_t - signal * (guess + error * self._guided(x_t, hand, category, t, guidance))) / sigma
+        return (x_t - signal * self._unbounded(x_t, hand, category, t, guidance)) / sigma
 
     def predict_clean(
         self,
@@ -173,8 +179,7 @@ class Denoiser(nn.Module):
         guidance: float = 1.0,
     ) -> Float[Tensor, "b 5 r r"]:
         """x̂, kept within the channels' ranges."""
-        guess, error = self.linear_guess(x_t, t)
-        clean = guess + error * self._guided(x_t, hand, category, t, guidance)
+        clean = self._unbounded(x_t, hand, category, t, guidance)
         return torch.minimum(torch.maximum(clean, -self.range), self.range)
 
     def denoise(

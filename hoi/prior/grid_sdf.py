@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from hoi.errors import InputError
-from hoi.field.render import look_up
+from hoi.field.render import look_up_beyond
 from hoi.geometry.raycast import build_scene
 
 COARSE = 4  # every fourth vertex is measured exactly, and of the others those near the surface
@@ -31,8 +31,7 @@ class GridSdf:
 
     def __call__(self, x: Float[Tensor, "*n 3"]) -> Float[Tensor, "*n"]:
         """Signed distances at points of the object frame."""
-        inside = torch.minimum(torch.maximum(x, self.low), self.high)
-        return look_up(self.values, self.low, self.high, inside) + (x - inside).norm(dim=-1)
+        return look_up_beyond(self.values, self.low, self.high, x)
 
 
 def grid_sdf(

@@ -52,6 +52,7 @@ def shaken(holding: Holding, settings: PriorHandJitter, rng: np.random.Generator
     """
 
     def off(count: int, scale: float) -> Float[Tensor, "count"]:
+        """Gaussian errors of this standard deviation."""
         return torch.from_numpy(rng.normal(0, 1, count) * scale).float()
 
     turn = axis_angle_to_matrix(off(3, np.radians(settings.rotation_deg) / 3**0.5))
@@ -88,9 +89,11 @@ def stored(obj: ObjectImage, hand: HandImage, resolution: int) -> dict[str, np.n
     """One sample as the arrays of a shard (schema `prior_renders`, without its first axis)."""
 
     def square(v: Tensor) -> np.ndarray:
+        """Rows of pixels as a picture."""
         return v.reshape(resolution, resolution, *v.shape[1:]).numpy()
 
     def scaled(v: Tensor, scale: int, dtype: str) -> np.ndarray:
+        """The picture in whole steps of 1 / scale."""
         return np.round(square(v) * scale).clip(np.iinfo(dtype).min, np.iinfo(dtype).max).astype(dtype)
 
     return {
@@ -118,6 +121,7 @@ def channels(arrays: dict[str, np.ndarray], row: int) -> tuple[Float[Tensor, "5 
     """Object and hand channels of one sample of a shard."""
 
     def read(key: str, scale: int) -> Tensor:
+        """An array of this row, in its unit."""
         return torch.from_numpy(arrays[key][row].astype(np.float32)) / scale
 
     mean_depth = float(arrays["hand_mean_depth"][row])
