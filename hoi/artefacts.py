@@ -43,6 +43,8 @@ SCHEMAS: dict[str, dict[str, Array]] = {
         "confidence": Array("float32", "N", "of the observation, 0 (bridged gap) to 1"),
         "found": Array("bool", "N", "was the hand detected in this frame"),
         "is_right": Array("bool", "", "side of the hand"),
+        "model": Array("str", "", "the hand: open, mano or manopth; open where it is not said", optional=True),
+        "model_files": Array("str", "", "folder of MANO's licensed files, empty for the open hand", optional=True),
     },
     "masks": {
         "object": Array("bool", "N H W", "visible pixels of the held object"),
@@ -58,6 +60,8 @@ SCHEMAS: dict[str, dict[str, Array]] = {
         "joints_cam": Array("float32", "N 21 3", "keypoints in OpenPose order, in the camera, metres"),
         "K": Array("float32", "N 3 3", "refined intrinsics in pixels"),
         "is_right": Array("bool", "", "side of the hand"),
+        "model": Array("str", "", "the hand: open, mano or manopth; open where it is not said", optional=True),
+        "model_files": Array("str", "", "folder of MANO's licensed files, empty for the open hand", optional=True),
     },
     "given_hands": {
         "model": Array("str", "", "open or mano"),
@@ -90,7 +94,7 @@ SCHEMAS: dict[str, dict[str, Array]] = {
     },
     "true_poses": {
         "T_cam_obj": Array("float32", "N 4 4", "object frame to camera, metres"),
-        "joints_cam": Array("float32", "N 21 3", "keypoints in OpenPose order, in the camera, metres"),
+        "joints_cam": Array("float32", "N 21 3", "keypoints in OpenPose order, in the camera, metres", optional=True),
     },
 }
 

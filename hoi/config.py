@@ -19,6 +19,13 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class HandChoice(Section):
+    """The hand model, and the folder of MANO's licensed files: for it, and for data sets whose hands are MANO's."""
+
+    model: Literal["open", "mano", "manopth"]
+    files: str | None
+
+
 class GraspSettings(Section):
     """How a hand is brought onto an object, and what counts as holding it."""
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from hoi.config import (
     FitClip,
+    HandChoice,
     MakeFigure,
     MakeReport,
     MakeTable,
@@ -29,11 +30,12 @@ from hoi.errors import InputError
 from hoi.table import NAME, ClipRow
 
 UPSTREAM = {
-    "track_hand": (),
-    "mask_clip": ("track_hand",),
-    "fit_clip": ("track_hand", "mask_clip"),
-    "show_clip": ("track_hand", "mask_clip", "fit_clip"),
-    "score_clip": ("track_hand", "mask_clip", "fit_clip"),
+    "hand": (),
+    "track_hand": ("hand",),
+    "mask_clip": ("hand", "track_hand"),
+    "fit_clip": ("hand", "track_hand", "mask_clip"),
+    "show_clip": ("hand", "track_hand", "mask_clip", "fit_clip"),
+    "score_clip": ("hand", "track_hand", "mask_clip", "fit_clip"),
 }
 
 
@@ -44,6 +46,7 @@ class Study(BaseModel):
     clips: str
     seed: int
     prior: Literal["shipped", "trained"]
+    hand: HandChoice
     prior_data: PriorData
     train_prior: TrainPrior
     prepare_clip: PrepareClip

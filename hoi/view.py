@@ -8,7 +8,7 @@ from pathlib import Path
 from hoi.artefacts import read_npz
 from hoi.clip import read_clip
 from hoi.errors import DataFailure, InputError
-from hoi.hand.model import load_hand
+from hoi.hand.choice import hand_of
 from hoi.meshes import read_mesh
 from hoi.present.hands import hand_vertices_cam
 from hoi.present.live import LiveView, load_viser
@@ -45,6 +45,6 @@ def _read_fit(folder: Path) -> Fitted | None:
         return None
     if len(mesh.faces) == 0:
         return None
-    hand = load_hand("right" if p["is_right"] else "left")
+    hand = hand_of(p)
     vertices = hand_vertices_cam(hand, p["pose"], p["betas"], p["T_cam_hand"])
     return Fitted(MovingObject(mesh, p["T_cam_obj"]), vertices, hand.faces.numpy(), p["K"])

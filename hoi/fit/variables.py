@@ -9,7 +9,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from hoi.geometry.rotations import axis_angle_to_matrix, rigid, transform
-from hoi.hand.model import HandModel, load_hand
+from hoi.hand.choice import hand_of
+from hoi.hand.model import HandModel
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,9 @@ class Variables(nn.Module):
 
     def __init__(self, hands: dict[str, np.ndarray], device: torch.device) -> None:
         super().__init__()
-        self.hand: HandModel = load_hand("right" if hands["is_right"] else "left").to(device)
+        self.hand: HandModel = hand_of(hands).to(device)
         n = len(hands["pose"])
+        self.about_hand = {key: hands[key] for key in ("is_right", "model", "model_files") if key in hands}
         for name in ("T_cam_hand", "pose", "betas", "K"):
             self.register_buffer(f"start_{name}", torch.from_numpy(hands[name]).to(device))
         self.register_buffer("start_T_hand_obj", torch.eye(4, device=device).repeat(n, 1, 1))
@@ -98,4 +100,4 @@ class Variables(nn.Module):
             "joints_cam": transform(T_cam_hand, self.keypoints()),
             "K": self.K(),
         }
-        return {k: v.cpu().numpy() for k, v in arrays.items()} | {"is_right": np.bool_(self.hand.side == "right")}
+        return {k: v.cpu().numpy() for k, v in arrays.items()} | self.about_hand

@@ -26,7 +26,7 @@ from hoi.errors import DataFailure, InputError
 from hoi.geometry.cameras import project
 from hoi.geometry.rotations import axis_angle_to_matrix, rigid
 from hoi.hand.initialise import initialise
-from hoi.hand.model import HandModel, Side, load_hand
+from hoi.hand.model import HandModel
 from hoi.hand.normal_equations import ANGLES, BETAS, NormalEquations, carried_offsets, linearise, projection_jacobian
 
 # Bones of the 21 keypoints: from, to. The palm's and the fingers'.
@@ -231,7 +231,7 @@ def fit_hand(
     keypoints_rel_m: Float[np.ndarray, "N 21 3"],
     confidence: Float[np.ndarray, "N"],
     K: Float[np.ndarray, "3 3"],
-    side: Side,
+    hand: HandModel,
     settings: HandFitting,
 ) -> HandFit:
     """The hand model in every frame of a clip, from 2D keypoints (pixels) and relative 3D ones (metres, camera axes).
@@ -240,14 +240,14 @@ def fit_hand(
     motion and their keypoints not read.
     """
     check(keypoints_px, confidence)
-    hand = copy.deepcopy(load_hand(side)).double()
+    hand = copy.deepcopy(hand).double()
     seen_rows = confidence > 0
     px = torch.from_numpy(np.where(seen_rows[:, None, None], keypoints_px, 0.0).astype(np.float64))
     rel = torch.from_numpy(np.where(seen_rows[:, None, None], keypoints_rel_m, 0.0).astype(np.float64))
     K_ = torch.from_numpy(K.astype(np.float64))
     c = torch.from_numpy(confidence.astype(np.float64))
     extent = (px.amax(1) - px.amin(1)).amax(-1)[c > 0].median()
-    mirrored = torch.tensor([1.0 if side == "right" else -1.0, 1.0, 1.0])
+    mirrored = torch.tensor([1.0 if hand.side == "right" else -1.0, 1.0, 1.0])
     seen = Observed(
         px,
         bone_directions(rel),

@@ -4,12 +4,14 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, UInt8
 
-from hoi.config import TrackHand
+from hoi.config import HandChoice, TrackHand
 from hoi.errors import DataFailure, InputError
 from hoi.geometry.cameras import project
 from hoi.geometry.rotations import axis_angle_to_matrix, matrix_to_axis_angle, transform
-from hoi.hand.fitting import fit_hand
-from hoi.hand.model import Side, load_hand
+from hoi.hand.choice import chosen_hand, hand_keys
+from hoi.hand.convert import converted
+from hoi.hand.fitting import HandFit, fit_hand
+from hoi.hand.model import Side
 from hoi.observe.chains import bridge, follow, vote_right
 from hoi.observe.detector import detector
 
@@ -22,13 +24,17 @@ def track(
     side: str | None,
     given: Hands | None,
     settings: TrackHand,
+    choice: HandChoice,
     seed: int,
 ) -> Hands:
-    """Hands of schema `hands` (hoi.artefacts). `given` is of schema `given_hands`. Side None: found from the pixels."""
+    """Hands of schema `hands` (hoi.artefacts), of the chosen model. `given` is of schema `given_hands`.
+
+    Side None: found from the pixels.
+    """
     if not np.isfinite(K).all():
         raise InputError("intrinsics", f"K = {K.tolist()}", "finite numbers", "correct intrinsics in clip.yaml")
     if settings.tracker == "mediapipe":
-        return _seen_hands(frames, K, side, settings)
+        return _seen_hands(frames, K, side, settings, choice)
     if given is None:
         raise InputError(
             "hands.npz", "no given hands", f"tracker {settings.tracker} needs them", "use tracker mediapipe"
@@ -37,7 +43,7 @@ def track(
         raise InputError("clip.yaml", "no side", "side: right or left, for the given hands", "add the side")
     if settings.tracker == "noisy":
         given = add_noise(given, settings, np.random.default_rng(seed))
-    return _given_hands(given, K, _as_side(side))
+    return _given_hands(given, K, _as_side(side), choice)
 
 
 def add_noise(given: Hands, settings: TrackHand, rng: np.random.Generator) -> Hands:
@@ -69,40 +75,40 @@ def drift(n: int, width: int, period: float, jitter: float, rng: np.random.Gener
     return np.sqrt(max(0.0, 1 - jitter**2)) * smooth + jitter * rng.standard_normal((n, width))
 
 
-def _given_hands(given: Hands, K: Float[np.ndarray, "3 3"], side: Side) -> Hands:
-    n = len(given["pose"])
-    return _hands(given["T_cam_hand"], given["pose"], given["betas"], K, side) | {
+def _given_hands(given: Hands, K: Float[np.ndarray, "3 3"], side: Side, choice: HandChoice) -> Hands:
+    """Given hands as they are, or as those of the chosen model whose keypoints are the same."""
+    n, hand = len(given["pose"]), HandFit(given["T_cam_hand"], given["pose"], given["betas"])
+    if (str(given["model"]) == "open") != (choice.model == "open"):
+        source = chosen_hand(side, choice.model_copy(update={"model": str(given["model"])}))
+        hand = converted(hand, source, chosen_hand(side, choice))
+    return _hands(hand, K, side, choice) | {
         "confidence": np.ones(n, np.float32),
         "found": np.ones(n, bool),
     }
 
 
-def _hands(
-    T_cam_hand: Float[np.ndarray, "n 4 4"],
-    pose: Float[np.ndarray, "n 45"],
-    betas: Float[np.ndarray, "10"],
-    K: Float[np.ndarray, "3 3"],
-    side: Side,
-) -> Hands:
+def _hands(fit: HandFit, K: Float[np.ndarray, "3 3"], side: Side, choice: HandChoice) -> Hands:
     """The model's part of schema `hands`, its own keypoints projected."""
-    T, hand = torch.as_tensor(T_cam_hand, dtype=torch.float32), load_hand(side)
-    theta, beta = torch.as_tensor(pose, dtype=torch.float32), torch.as_tensor(betas, dtype=torch.float32)
+    hand = chosen_hand(side, choice)
+    T, theta, beta = (torch.as_tensor(a, dtype=torch.float32) for a in fit)
     with torch.no_grad():
         keypoints = hand(theta, beta.expand(len(theta), -1)).keypoints
         pixels = project(torch.as_tensor(K, dtype=torch.float32), transform(T, keypoints))
     return {
-        "T_cam_hand": np.asarray(T_cam_hand, np.float32),
-        "pose": np.asarray(pose, np.float32),
-        "betas": np.asarray(betas, np.float32),
+        "T_cam_hand": np.asarray(fit.T_cam_hand, np.float32),
+        "pose": np.asarray(fit.pose, np.float32),
+        "betas": np.asarray(fit.betas, np.float32),
         "K": np.asarray(K, np.float32),
         "keypoints_px": pixels.numpy(),
         "is_right": np.array(side == "right"),
+        **hand_keys(choice),
     }
 
 
 def _seen_hands(
-    frames: UInt8[np.ndarray, "n h w 3"], K: Float[np.ndarray, "3 3"], side: str | None, settings: TrackHand
-) -> Hands:
+    frames: UInt8[np.ndarray, "n h w 3"], K: Float[np.ndarray, "3 3"], side: str | None, settings: TrackHand,
+    choice: HandChoice,
+) -> Hands:  # fmt: skip
     """Detector, then the hand model fitted to its keypoints over the whole clip."""
     wanted = None if side is None else _as_side(side) == "right"
     sightings = follow(frames, wanted, detector(), settings)
@@ -122,10 +128,10 @@ def _seen_hands(
         np.ascontiguousarray(rows[..., 2:]),
         confidence,
         K,
-        _as_side(chosen),
+        chosen_hand(_as_side(chosen), choice),
         settings.fitting,
     )
-    hands = _hands(fitted.T_cam_hand, fitted.pose, fitted.betas, K, _as_side(chosen))
+    hands = _hands(fitted, K, _as_side(chosen), choice)
     return hands | {"keypoints_px": rows[..., :2].astype(np.float32), "confidence": confidence, "found": found}
 
 

@@ -5,7 +5,8 @@ import torch
 from jaxtyping import Float, Integer
 
 from hoi.geometry.rotations import axis_angle_to_matrix
-from hoi.hand.model import HandModel, load_hand
+from hoi.hand.choice import hand_of
+from hoi.hand.model import HandModel
 from hoi.present.scene import SkinnedHand
 
 
@@ -25,8 +26,8 @@ def hand_vertices_cam(
 def open_hand_cam(
     poses: dict[str, np.ndarray], is_right: bool
 ) -> tuple[Float[np.ndarray, "N V 3"], Integer[np.ndarray, "F 3"]]:
-    """Vertices in the camera (metres) and faces of our own hand, posed as `pose`, `betas` and `T_cam_hand` say."""
-    model = load_hand("right" if is_right else "left")
+    """Vertices in the camera (metres) and faces of the hand, posed as `pose`, `betas` and `T_cam_hand` say."""
+    model = hand_of({**poses, "is_right": np.array(is_right)})
     return hand_vertices_cam(model, poses["pose"], poses["betas"], poses["T_cam_hand"]), model.faces.numpy()
 
 

@@ -10,7 +10,7 @@ from hoi.artefacts import Output, read_npz, whole, write_json, write_npz
 from hoi.clip import read_clip
 from hoi.config import FitClip
 from hoi.fit import Observations, Prior, fit
-from hoi.hand.model import load_hand
+from hoi.hand.choice import hand_of
 from hoi.present.hands import skinned_hand
 from hoi.present.scene import write_scene_glb
 from hoi.prior.denoiser import Denoiser
@@ -41,7 +41,7 @@ def fit_clip(
     with whole(history) as path:
         result.history.to_parquet(path)
     p = result.poses
-    hand = skinned_hand(load_hand("right" if p["is_right"] else "left"), p["pose"], p["betas"], p["T_cam_hand"])
+    hand = skinned_hand(hand_of(p), p["pose"], p["betas"], p["T_cam_hand"])
     height, width = observed.object_mask.shape[1:]
     write_scene_glb(
         scene, result.mesh, p["T_cam_obj"], hand, p["K"].mean(0), (width, height), float(source.info.fps or 15)

@@ -8,8 +8,9 @@ import trimesh
 
 from hoi.artefacts import read_npz, write_npz
 from hoi.clip import read_clip
-from hoi.config import PriorData
+from hoi.config import HandChoice, PriorData
 from hoi.errors import InputError
+from hoi.hand.choice import chosen_hand
 from hoi.hand.model import HandModel, load_hand
 from hoi.prior.grid_sdf import grid_sdf
 from hoi.prior.samples import Holding, Thing, render_pair, shaken, stored
@@ -18,19 +19,19 @@ from hoi.sources.held import held_object
 from hoi.sources.shapes import CATEGORIES
 
 
-def prior_data(shard: int, config: PriorData, seed: int, output: Path) -> None:
+def prior_data(shard: int, config: PriorData, hand: HandChoice, seed: int, output: Path) -> None:
     """Render one shard: some training instances of every category in fresh grasps, or (beyond the last) a clip with truth."""
     torch.set_num_threads(1)
     rng = np.random.default_rng([seed, shard])
     rows: list[dict] = []
     if shard < config.shards:
-        hand = load_hand("right")
+        right = load_hand("right")
         with Progress("prior_data") as progress:
             for k in range(config.instances):
-                rows += _of_instance(shard * config.instances + k, hand, config, rng)
+                rows += _of_instance(shard * config.instances + k, right, config, rng)
                 progress(k + 1, config.instances, f"{len(rows)} pictures")
     else:
-        rows = _of_clip(Path(config.clips[shard - config.shards]), config, rng)
+        rows = _of_clip(Path(config.clips[shard - config.shards]), config, hand, rng)
     if not rows:
         raise InputError(f"prior_data, shard {shard}", "no accepted grasp of any instance", "some",
                          "more prior_data.instances, grasp_starts or grasp_steps")  # fmt: skip
@@ -52,7 +53,7 @@ def _of_instance(number: int, hand: HandModel, config: PriorData, rng: np.random
     return _pictures(thing, [h for h in holdings for _ in range(config.views_per_grasp)], hand, config, rng)
 
 
-def _of_clip(path: Path, config: PriorData, rng: np.random.Generator) -> list[dict]:
+def _of_clip(path: Path, config: PriorData, choice: HandChoice, rng: np.random.Generator) -> list[dict]:
     """Pictures of the true object in the given hand of a clip folder that has both (docs/clip_folder.md)."""
     clip = read_clip(path)
     hands, mesh_path = clip.given_hands(), path / "gt/object.ply"
@@ -66,7 +67,8 @@ def _of_clip(path: Path, config: PriorData, rng: np.random.Generator) -> list[di
     thing = Thing.of(sdf, np.asarray(mesh.vertices, np.float32), clip.info.category or "object", -1)
     pose, betas = torch.from_numpy(hands["pose"]), torch.from_numpy(hands["betas"])
     frames = rng.integers(0, len(pose), config.views_per_clip)
-    hand = load_hand("left" if clip.info.side == "left" else "right")
+    choice = choice.model_copy(update={"model": str(hands["model"])})
+    hand = chosen_hand("left" if clip.info.side == "left" else "right", choice)
     return _pictures(thing, [Holding(pose[i], betas, T_hand_obj[i]) for i in frames], hand, config, rng)
 
 

@@ -9,7 +9,7 @@ import trimesh
 import yaml
 
 from hoi.artefacts import read_npz, write_npz
-from hoi.config import PriorData, TrainPrior
+from hoi.config import HandChoice, PriorData, TrainPrior
 from hoi.errors import InputError
 from hoi.imports import PACKAGE
 from hoi.prior.denoiser import Denoiser
@@ -18,6 +18,8 @@ from hoi.sources import held
 from hoi.stages.prior_data import prior_data
 from hoi.stages.train_prior import train_prior
 from tests.unit.prior.scenes import NETWORK, shard
+
+OPEN = HandChoice(model="open", files=None)
 
 CONFIG = yaml.safe_load((PACKAGE.parent / "config/config.yaml").read_text())
 
@@ -45,7 +47,7 @@ def test_a_shard_holds_pictures_of_a_training_instance(tmp_path, monkeypatch):
     made = []
     make = held.make_object
     monkeypatch.setattr(held, "make_object", lambda *key: made.append(key) or make(*key))
-    prior_data(1, data_config(), 0, tmp_path / "1.npz")
+    prior_data(1, data_config(), OPEN, 0, tmp_path / "1.npz")
     arrays = read_npz("prior_renders", tmp_path / "1.npz")
     assert made == [("bottle", 0, "train")], "instances are numbered through; never one of the test split"
     assert set(arrays["category"]) == {"bottle"} and set(arrays["instance"]) == {0}
@@ -58,7 +60,7 @@ def test_a_shard_holds_pictures_of_a_training_instance(tmp_path, monkeypatch):
         np.linalg.norm(arrays["object_normal"][arrays["object_mask"] == 255] / 127, axis=-1), 1, atol=0.03
     )
     assert (arrays["hand_depth"][arrays["hand_mask"] > 0] > 2000).all()
-    prior_data(1, data_config(), 0, tmp_path / "again.npz")
+    prior_data(1, data_config(), OPEN, 0, tmp_path / "again.npz")
     again = read_npz("prior_renders", tmp_path / "again.npz")
     assert all(np.array_equal(arrays[k], again[k]) for k in arrays)
 
@@ -84,7 +86,7 @@ def clip(tmp_path):
 
 
 def test_a_clip_with_truth_adds_a_shard(clip, tmp_path):
-    prior_data(4, data_config(clips=[str(clip)]), 0, tmp_path / "4.npz")
+    prior_data(4, data_config(clips=[str(clip)]), OPEN, 0, tmp_path / "4.npz")
     arrays = read_npz("prior_renders", tmp_path / "4.npz")
     assert list(arrays["category"]) == ["box"] * 3 and (arrays["instance"] == -1).all()
     assert (arrays["object_mask"] > 200).any((1, 2)).all()
@@ -93,7 +95,7 @@ def test_a_clip_with_truth_adds_a_shard(clip, tmp_path):
 def test_a_clip_without_truth_is_refused(clip, tmp_path):
     (clip / "gt/object.ply").unlink()
     with pytest.raises(InputError, match="no true object"):
-        prior_data(4, data_config(clips=[str(clip)]), 0, tmp_path / "4.npz")
+        prior_data(4, data_config(clips=[str(clip)]), OPEN, 0, tmp_path / "4.npz")
 
 
 class Place:

@@ -20,10 +20,11 @@ rule track_hand:
         "../../environment.yml"
     params:
         config=settings("track_hand"),
+        hand=settings("hand"),
         seed=study.seed,
     shell:
-        "python -m hoi track_hand --clip {input.clip:q} --config {params.config:q} --seed {params.seed}"
-        " --output {output.hands:q} --log {log:q} 2> {log:q}"
+        "python -m hoi track_hand --clip {input.clip:q} --config {params.config:q} --hand {params.hand:q}"
+        " --seed {params.seed} --output {output.hands:q} --log {log:q} 2> {log:q}"
 
 
 rule mask_clip:

@@ -20,10 +20,11 @@ rule prior_data:
         "../../environment.yml"
     params:
         config=study.prior_data.model_dump_json(),
+        hand=study.hand.model_dump_json(),
         seed=study.seed,
     shell:
-        "python -m hoi prior_data --shard {wildcards.shard} --config {params.config:q} --seed {params.seed}"
-        " --output {output.shard:q} 2> {log:q}"
+        "python -m hoi prior_data --shard {wildcards.shard} --config {params.config:q} --hand {params.hand:q}"
+        " --seed {params.seed} --output {output.shard:q} 2> {log:q}"
 
 
 rule train_prior:

@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from hoi.config import ReportClip
 from hoi.geometry.registration import Search
-from hoi.hand.model import load_hand
+from hoi.hand.choice import hand_of
 from hoi.present.hands import hand_vertices_cam
 from hoi.present.site.shown import Column, Hand, error_layer, surface_of
 
@@ -53,7 +53,7 @@ def found_column(
 
 
 def _hand(poses: Mapping[str, np.ndarray]) -> Hand:
-    hand = load_hand("right" if poses["is_right"] else "left")
+    hand = hand_of(poses)
     vertices = hand_vertices_cam(hand, poses["pose"], poses["betas"], poses["T_cam_hand"])
     return Hand(vertices, hand.faces.numpy())
 
@@ -70,5 +70,5 @@ def true_column(
     if poses is None and not masks:
         return None
     surface = surface_of(mesh, poses["T_cam_obj"], faces) if mesh is not None and poses is not None else None
-    joints = poses["joints_cam"] if poses is not None else None
+    joints = poses.get("joints_cam") if poses is not None else None
     return Column(TRUTH, K, surface, hand, joints_cam=joints, masks=masks)

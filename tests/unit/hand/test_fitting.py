@@ -78,7 +78,7 @@ def root_error_mm(A: np.ndarray, B: np.ndarray) -> float:
 def test_exact_keypoints_give_the_hand_back(side, settings):
     X = made_clip(8, side, seed=1)
     px, rel = observe(X, 0, 0)
-    fit = fit_hand(px, rel, np.ones(8, np.float32), K.numpy(), side, settings)
+    fit = fit_hand(px, rel, np.ones(8, np.float32), K.numpy(), load_hand(side), settings)
     Y = fitted_keypoints(fit, side)
     assert root_error_mm(Y, X) < 2.5
     assert np.abs(Y[:, 0, 2] / X[:, 0, 2] - 1).mean() < 0.03
@@ -96,7 +96,7 @@ def test_offsets_of_the_detector_are_taken_off(side, settings):
     seen = X.copy()
     seen[:, 0] += -0.016 * x + 0.004 * z
     px, rel = observe(seen, 0, 0)
-    fits = [fit_hand(px, rel, np.ones(6, np.float32), K.numpy(), side, s) for s in (moved, settings)]
+    fits = [fit_hand(px, rel, np.ones(6, np.float32), K.numpy(), load_hand(side), s) for s in (moved, settings)]
     depth_errors = [np.abs(fitted_keypoints(f, side)[:, 9, 2] / X[:, 9, 2] - 1).mean() for f in fits]
     assert depth_errors[0] < 0.03 and depth_errors[1] > 2 * depth_errors[0]
 
@@ -104,7 +104,7 @@ def test_offsets_of_the_detector_are_taken_off(side, settings):
 def test_noisy_keypoints(settings):
     X = made_clip(20, "right", seed=2)
     px, rel = observe(X, 3, 0.005)
-    Y = fitted_keypoints(fit_hand(px, rel, np.ones(20, np.float32), K.numpy(), "right", settings), "right")
+    Y = fitted_keypoints(fit_hand(px, rel, np.ones(20, np.float32), K.numpy(), load_hand("right"), settings), "right")
     assert root_error_mm(Y, X) < 6
 
 
@@ -112,7 +112,7 @@ def test_gross_outliers_hardly_pull(settings):
     X = made_clip(12, "right", seed=2)
     px, rel = observe(X, 1, 0.005)
     px[::4, 8] += 80  # index tip far off in every fourth frame
-    Y = fitted_keypoints(fit_hand(px, rel, np.ones(12, np.float32), K.numpy(), "right", settings), "right")
+    Y = fitted_keypoints(fit_hand(px, rel, np.ones(12, np.float32), K.numpy(), load_hand("right"), settings), "right")
     assert root_error_mm(Y, X) < 6
 
 
@@ -122,7 +122,7 @@ def test_gaps_are_bridged_and_never_read(settings):
     confidence = np.ones(16, np.float32)
     confidence[6:11] = 0
     px[6:11], rel[6:11] = np.nan, np.nan
-    Y = fitted_keypoints(fit_hand(px, rel, confidence, K.numpy(), "right", settings), "right")
+    Y = fitted_keypoints(fit_hand(px, rel, confidence, K.numpy(), load_hand("right"), settings), "right")
     assert root_error_mm(Y[6:11], X[6:11]) < 10
     steps = np.linalg.norm(np.diff(Y, axis=0), axis=-1).max(1)
     assert steps.max() < 3 * np.median(steps)
@@ -131,7 +131,7 @@ def test_gaps_are_bridged_and_never_read(settings):
 def test_a_clip_without_a_hand_is_refused(settings):
     zeros = np.zeros((3, 21, 3), np.float32)
     with pytest.raises(InputError, match="no frame with a detected hand"):
-        fit_hand(zeros[..., :2], zeros, np.zeros(3, np.float32), K.numpy(), "right", settings)
+        fit_hand(zeros[..., :2], zeros, np.zeros(3, np.float32), K.numpy(), load_hand("right"), settings)
 
 
 def test_keypoints_not_finite_are_refused(settings):
@@ -139,7 +139,7 @@ def test_keypoints_not_finite_are_refused(settings):
     px, rel = observe(X, 0, 0)
     px[1, 2] = np.nan
     with pytest.raises(InputError, match="not finite"):
-        fit_hand(px, rel, np.ones(3, np.float32), K.numpy(), "right", settings)
+        fit_hand(px, rel, np.ones(3, np.float32), K.numpy(), load_hand("right"), settings)
 
 
 def test_a_larger_hand_is_fitted_larger_when_perspective_tells(settings):
@@ -147,7 +147,7 @@ def test_a_larger_hand_is_fitted_larger_when_perspective_tells(settings):
     strict = settings.model_copy(update={"betas_prior": 0.001, "pose_prior": 1e-4})
     X = made_clip(8, "right", seed=1, size=2.0)
     px, rel = observe(X, 0, 0)
-    assert fit_hand(px, rel, np.ones(8, np.float32), K.numpy(), "right", strict).betas[0] > 0.5
+    assert fit_hand(px, rel, np.ones(8, np.float32), K.numpy(), load_hand("right"), strict).betas[0] > 0.5
 
 
 @pytest.mark.parametrize("n", [1, 2, 5])

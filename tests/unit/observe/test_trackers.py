@@ -2,10 +2,13 @@ import numpy as np
 import pytest
 
 from hoi.artefacts import check
+from hoi.config import HandChoice
 from hoi.errors import InputError
 from hoi.hand.model import load_hand
 from hoi.observe import detector as detecting
 from hoi.observe.trackers import add_noise, drift, track
+
+OPEN = HandChoice(model="open", files=None)
 
 K = np.array([[600, 0, 320], [0, 600, 240], [0, 0, 1]], np.float32)
 BLANK = np.zeros((5, 48, 64, 3), np.uint8)
@@ -29,7 +32,9 @@ def with_tracker(settings, name, **changes):
 
 @pytest.mark.parametrize("side", ["right", "left"])
 def test_given_passes_through(track_settings, side):
-    hands = check("hands", track(BLANK, K, side, still_hands(5), with_tracker(track_settings, "given"), 0), "given")
+    hands = check(
+        "hands", track(BLANK, K, side, still_hands(5), with_tracker(track_settings, "given"), OPEN, 0), "given"
+    )
     assert hands["is_right"] == (side == "right")
     assert hands["found"].all() and (hands["confidence"] == 1).all()
     wrist = load_hand(side).rest_vertices.new_tensor([0.05, -0.02, 0.5])  # the wrist is the hand frame's origin
@@ -69,7 +74,7 @@ def test_drift_is_smooth_but_for_its_jitter():
 
 def test_the_same_seed_gives_the_same_hands(track_settings):
     settings = with_tracker(track_settings, "noisy")
-    first, again, other = (track(BLANK, K, "left", still_hands(5), settings, seed) for seed in (7, 7, 8))
+    first, again, other = (track(BLANK, K, "left", still_hands(5), settings, OPEN, seed) for seed in (7, 7, 8))
     np.testing.assert_array_equal(first["pose"], again["pose"])
     assert np.abs(first["pose"] - other["pose"]).max() > 1e-3
 
@@ -86,7 +91,7 @@ def test_the_same_seed_gives_the_same_hands(track_settings):
 )
 def test_bad_input_is_named(track_settings, tracker, side, given, K, words):
     with pytest.raises(InputError, match=words):
-        track(BLANK, K, side, given, with_tracker(track_settings, tracker), 0)
+        track(BLANK, K, side, given, with_tracker(track_settings, tracker), OPEN, 0)
 
 
 def test_missing_or_changed_networks_are_named(monkeypatch, tmp_path):
@@ -107,7 +112,7 @@ def test_missing_or_changed_networks_are_named(monkeypatch, tmp_path):
 
 def test_the_real_hand_is_found_right_and_upright(real_frames, track_settings):
     camera = np.array([[640, 0, 320], [0, 640, 240], [0, 0, 1]], np.float32)
-    hands = check("hands", track(real_frames, camera, None, None, track_settings, 0), "tracked")
+    hands = check("hands", track(real_frames, camera, None, None, track_settings, OPEN, 0), "tracked")
     assert hands["found"].all()
     assert hands["is_right"]
     wrist, thumb_tip = hands["keypoints_px"][:, 0], hands["keypoints_px"][:, 4]
