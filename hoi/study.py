@@ -27,7 +27,7 @@ from hoi.config import (
     TrainPrior,
 )
 from hoi.errors import InputError
-from hoi.table import NAME, ClipRow
+from hoi.table import DATASETS, NAME, ClipRow
 
 UPSTREAM = {
     "hand": (),
@@ -95,9 +95,12 @@ class Study(BaseModel):
         if row.source == "procedural":
             return True
         path = Path(str(row.path))
-        hands = self.settings(variant, "track_hand").tracker == "mediapipe" or (path / "hands.npz").exists()
-        masks = self.settings(variant, "mask_clip").masker == "grasp" or (path / "masks").is_dir()
-        return hands and masks
+        if row.source in DATASETS:  # planned before their data are there; HO-3D is read without masks
+            given_hands, given_masks = self.hand.files is not None, row.source != "ho3d"
+        else:
+            given_hands, given_masks = (path / "hands.npz").exists(), (path / "masks").is_dir()
+        hands = self.settings(variant, "track_hand").tracker == "mediapipe" or given_hands
+        return hands and (self.settings(variant, "mask_clip").masker != "given" or given_masks)
 
     def as_json(self, variant: str, stage: str) -> str:
         """A stage's settings as one JSON word, for its command line."""

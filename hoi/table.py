@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from hoi.errors import InputError
 
 CATEGORIES = ("mug", "bottle", "kettle", "bowl", "knife", "toycar")
+DATASETS = ("diffhoi", "hoi4d", "ho3d", "dexycb")  # published ones: docs/datasets.md
 NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -19,7 +20,7 @@ class ClipRow(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     clip: str
-    source: Literal["procedural", "folder", "video"]
+    source: Literal["procedural", "folder", "video", "diffhoi", "hoi4d", "ho3d", "dexycb"]
     path: str | None = None
     category: str | None = None
     side: Literal["right", "left"] | None = None
@@ -29,6 +30,8 @@ class ClipRow(BaseModel):
     split: Literal["train", "test"] | None = None
     seed: int | None = Field(None, ge=0)
     person: Literal["first", "third"] | None = None
+    hands: str | None = Field(None, pattern=r"^[a-z0-9_]+$")
+    part: int | None = Field(None, ge=1)
 
     @field_validator("clip")
     @classmethod
@@ -58,6 +61,10 @@ class ClipRow(BaseModel):
             raise ValueError("person is of procedural clips alone: it chooses their camera")
         elif self.path is None:
             raise ValueError(f"a {self.source} clip needs a path")
+        if self.hands is not None and self.source != "diffhoi":
+            raise ValueError("hands is of diffhoi clips alone: the suffix of the given hands, or gt")
+        if self.part is not None and (self.source != "hoi4d" or self.first is not None or self.last is not None):
+            raise ValueError("part is of hoi4d clips alone, and stands instead of first and last")
         if self.first is not None and self.last is not None and self.last <= self.first:
             raise ValueError("last must be greater than first")
         return self

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from hoi.imports import shipped_prior, stage_code
 from hoi.study import read_study
-from hoi.table import read_table, row_json
+from hoi.table import DATASETS, read_table, row_json
 
 study = read_study(config)
 clips = read_table(study.clips)
@@ -60,9 +60,10 @@ def files_of(*patterns):
     """Input: what a clip of the table brings from outside, by patterns under its path; nothing if it is made here."""
 
     def matches(wildcards):
-        path = clips[wildcards.clip].path if wildcards.clip in clips else None
-        if path is None:
+        row = clips.get(wildcards.clip)
+        if row is None or row.path is None or row.source in DATASETS:
             return []
+        path = row.path
         if not Path(path).is_dir():
             return [path] if "clip.*" in patterns else []
         return [str(p) for pattern in patterns for p in sorted(Path(path).glob(pattern))]

@@ -21,6 +21,7 @@ rule prepare_clip:
     params:
         row=clip_row,
         config=study.prepare_clip.model_dump_json(),
+        hand=study.hand.model_dump_json(),
     shell:
         "python -m hoi prepare_clip --row {params.row:q} --config {params.config:q}"
-        " --output {output.clip:q} 2> {log:q}"
+        " --hand {params.hand:q} --output {output.clip:q} 2> {log:q}"

@@ -1,0 +1,125 @@
+"""The preprocessed folders of DiffHOI's release (Ye et al., ICCV 2023), HOI4D and in the wild.
+
+ROOT/NAME/: image/, obj_mask/, hand_mask/ with %05d.png; cameras_hoi{suffix}.npz; hands{suffix}.npz; text.txt; and, for
+HOI4D, oObj.obj and eval_poses.npz. The hand frame there is MANO's template's, with the wrist off the origin.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import trimesh
+from jaxtyping import Float
+
+from hoi.artefacts import load_arrays
+from hoi.clip import Prepared
+from hoi.config import HandChoice, PrepareClip
+from hoi.errors import InputError
+from hoi.hand.mano import ManoFile
+from hoi.sources.datasets import (
+    NO_MANO,
+    PAGE,
+    DatasetTruth,
+    Recording,
+    chosen_frames,
+    file_of,
+    folder_of,
+    keypoints_cam,
+    mano_file,
+    moved,
+    numbered,
+    one_camera,
+    prepared,
+    read_rgb,
+)
+from hoi.table import ClipRow
+
+FPS = 15.0
+SUFFIX = "_smooth_100"  # the hands that the published fits start from
+TRUE = ""  # no suffix: annotated hands
+
+
+def load_diffhoi(row: ClipRow, settings: PrepareClip, choice: HandChoice) -> tuple[Prepared, DatasetTruth]:
+    """A folder of the release; the row's `hands` names the suffix of the given hands."""
+    folder = folder_of(Path(str(row.path)), "a folder of DiffHOI's release, with image/, obj_mask/, hand_mask/")
+    suffix = SUFFIX if row.hands is None else "" if row.hands == "gt" else f"_{row.hands}"
+    files = numbered(folder / "image", (".png", ".jpg"), "frames 00000.png, ...")
+    indices = chosen_frames(row, len(files), folder / "image")
+    cameras = _arrays(folder, f"cameras_hoi{suffix}.npz", ("cTw", "K_pix"), len(files))
+    shared, recording = _recording(folder, [files[i] for i in indices], indices, cameras, settings.longest_side_px)
+    file = mano_file(choice, "right")
+    hands = None if file is None else _hands(folder, suffix, cameras, indices, file)
+    notes = {"hands": f"hands{suffix}.npz" if hands else NO_MANO}
+    words = (folder / "text.txt").read_text().strip().lower() if (folder / "text.txt").is_file() else "object"
+    clip = prepared(row, recording, "right", words, FPS, hands, notes)
+    return clip, DatasetTruth(*_truth(folder, indices, file, choice, len(files)), recording.masks)
+
+
+def _arrays(folder: Path, name: str, keys: tuple[str, ...], count: int) -> dict[str, np.ndarray]:
+    """Arrays of a file, one row per frame."""
+    path = file_of(folder, [name], f"{', '.join(keys)}, one row per frame")
+    arrays = load_arrays(path)
+    for key in keys:
+        if key not in arrays or len(arrays[key]) != count:
+            found = f"{key}: {len(arrays[key])} rows" if key in arrays else f"keys {sorted(arrays)}"
+            raise InputError(path, found, f"{key}: {count} rows, one per frame of image/", f"{PAGE}; unpack it again")
+    return arrays
+
+
+def _recording(
+    folder: Path, files: list[Path], indices: list[int], cameras: dict[str, np.ndarray], longest_px: int
+) -> tuple[Float[np.ndarray, "3 3"], Recording]:
+    """Frames and masks, each cropped anew by the release, brought into one camera."""
+    K = cameras["K_pix"][indices, :3, :3].astype(np.float64)
+    pictures = [read_rgb(p) for p in files]
+    shared, size = one_camera(K, pictures[0].shape[:2], longest_px)
+    frames = np.stack([moved(p, k, shared, size) for p, k in zip(pictures, K, strict=True)])
+    masks = {}
+    for name, source in (("object", "obj_mask"), ("hand", "hand_mask")):
+        own = [read_rgb(folder / source / f"{p.stem}.png")[..., 0] for p in files]
+        values = np.unique(np.concatenate([np.unique(m) for m in own]))
+        if not set(values.tolist()) <= {0, 255}:
+            where, found = folder / source, f"values {values[:8].tolist()}"
+            raise InputError(where, found, "0 and 255: another palette?", "write masks as 0/255")
+        masks[name] = np.stack([moved(m, k, shared, size) > 127 for m, k in zip(own, K, strict=True)])
+    return shared, Recording(frames, shared, indices, masks)
+
+
+def _hands(
+    folder: Path, suffix: str, cameras: dict[str, np.ndarray], indices: list[int], file: ManoFile
+) -> dict[str, np.ndarray]:
+    """Schema `given_hands`: their hand frame moved to the wrist, one shape a clip."""
+    arrays = _arrays(folder, f"hands{suffix}.npz", ("hA", "beta"), len(cameras["cTw"]))
+    T_cam_template = cameras["cTw"].astype(np.float64)
+    if "wTh" in cameras:
+        T_cam_template = T_cam_template @ cameras["wTh"]
+    R = T_cam_template[:, :3, :3]
+    if np.abs(R @ R.transpose(0, 2, 1) - np.eye(3)).max() > 1e-3:
+        raise InputError(
+            folder / f"cameras_hoi{suffix}.npz", "cTw wTh that scales", "rotations", "hands are metric here"
+        )
+    betas = arrays["beta"].reshape(len(arrays["beta"]), 10).mean(0).astype(np.float64)
+    to_wrist = np.eye(4)
+    to_wrist[:3, 3] = file.wrist(betas)
+    return {
+        "model": np.array("mano"),
+        "T_cam_hand": (T_cam_template @ to_wrist)[indices].astype(np.float32),
+        "pose": arrays["hA"].reshape(-1, 45)[indices].astype(np.float32),
+        "betas": betas.astype(np.float32),
+    }
+
+
+def _truth(
+    folder: Path, indices: list[int], file: ManoFile | None, choice: HandChoice, count: int
+) -> tuple[trimesh.Trimesh | None, dict[str, np.ndarray] | None]:
+    """True shape and poses; clips in the wild have neither."""
+    if not (folder / "oObj.obj").is_file():
+        return None, None
+    mesh = trimesh.load_mesh(folder / "oObj.obj", process=False)
+    if not (folder / "eval_poses.npz").is_file():
+        return mesh, None
+    poses = _arrays(folder, "eval_poses.npz", ("cTo", "cTh"), count)
+    known = {"T_cam_obj": poses["cTo"][indices].astype(np.float32)}
+    if file is not None and (folder / "hands.npz").is_file():
+        hands = _hands(folder, TRUE, {"cTw": poses["cTh"]}, indices, file)
+        known["joints_cam"] = keypoints_cam(hands, "right", choice)
+    return mesh, known
