@@ -108,7 +108,7 @@ class PriorHandJitter(Section):
 class PriorData(Section):
     """Pictures to train the prior on, in shards: the first `held_out` of them for validation."""
 
-    shards: Count
+    shards: Annotated[int, Field(ge=0)]
     held_out: Count
     instances: Count
     grasps_most: Count
@@ -120,7 +120,9 @@ class PriorData(Section):
     views: PriorViews
     render: PriorRender
     clips: list[str]
+    table: str | None
     views_per_clip: Count
+    apart_m: Positive
 
 
 class TrainPrior(Section):
@@ -226,7 +228,7 @@ class MaskClip(Section):
 class FitField(Section):
     """The object's signed distance field."""
 
-    kernel: Literal["torch", "numba", "compile"]
+    kernel: Literal["torch", "numba", "compile", "tcnn"]
     half_m: Positive
     levels: Count
     coarsest: Count

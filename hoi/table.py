@@ -107,6 +107,16 @@ def _parse_row(record: dict[str, str], path: Path, number: int) -> ClipRow:
     return row.model_copy(update={"path": str((path.parent / row.path).resolve())}) if row.path else row
 
 
+def joined(clips: dict[str, ClipRow], training: dict[str, ClipRow]) -> dict[str, ClipRow]:
+    """Both tables' clips: a name stands for one of them, and no clip that is scored trains the prior."""
+    paths = {row.path for row in clips.values() if row.path is not None}
+    for name, row in training.items():
+        if name in clips or row.path in paths:
+            expected = "clips that are not in the table of `clips:`"
+            raise InputError(f"prior_data.table, clip {name}", "a clip that is scored", expected, "remove the row")
+    return clips | training
+
+
 def row_json(row: ClipRow) -> str:
     """The row as one JSON word, for a stage's command line."""
     return json.dumps(row.model_dump(exclude_none=True), sort_keys=True)

@@ -91,8 +91,18 @@ def sdf_torch(
 
     `weights` = (W1 (h, 2L), b1, W2 (h, h), b2, w3 (h,), b3 (1,)).
     """
+    return sdf_of_features(x, encode(x, table, level_weights, spec), weights, sphere)
+
+
+def sdf_of_features(
+    x: Float[Tensor, "n 3"],
+    features: Float[Tensor, "n features"],
+    weights: tuple[Tensor, ...],
+    sphere: Float[Tensor, "4"],
+) -> Float[Tensor, "n"]:
+    """Signed distance in metres: that of the start sphere plus the MLP of the encoding."""
     w1, b1, w2, b2, w3, b3 = weights
-    hidden = squareplus(encode(x, table, level_weights, spec) @ w1.T + b1)
+    hidden = squareplus(features @ w1.T + b1)
     hidden = squareplus(hidden @ w2.T + b2)
     start = torch.sqrt(((x - sphere[:3]) ** 2).sum(-1) + 1e-8) - sphere[3]
     return start + hidden @ w3 + b3

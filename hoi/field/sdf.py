@@ -1,7 +1,7 @@
 """The object's shape: a signed distance field that starts as a sphere."""
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -11,14 +11,19 @@ from torch import Tensor, nn
 from hoi.field.hashgrid import GridSpec, sdf_torch
 from hoi.field.kernels import sdf_numba
 
-Kernel = Literal["torch", "numba", "compile"]
+Kernel = Literal["torch", "numba", "compile", "tcnn"]
 
 
 def sdf_kernel(kernel: Kernel) -> Callable[..., Tensor]:
-    """The implementation by name: the plain reference, its compiled form (needs a C++ compiler), or the numba twin
-    (CPU)."""
+    """The implementation by name: the plain reference, its compiled form (needs a C++ compiler), the numba twin (CPU), or
+    that on tiny-cuda-nn (needs the package and a GPU)."""
     if kernel == "compile":
         return torch.compile(sdf_torch, dynamic=True)
+    if kernel == "tcnn":
+        from hoi.field.tcnn import sdf_tcnn, tiny_cuda_nn
+
+        tiny_cuda_nn()
+        return sdf_tcnn
     return sdf_numba if kernel == "numba" else sdf_torch
 
 
@@ -46,8 +51,9 @@ class SdfField(nn.Module):
         self.log_beta = nn.Parameter(torch.tensor(float(np.log(beta_m))))
         self.register_buffer("sphere", torch.tensor([*spec.centre, radius_m]))
         self.register_buffer("level_weights", torch.ones(len(spec.resolutions)))
+        on_cpu = sdf_torch if kernel == "tcnn" else self._sdf
         with torch.no_grad():
-            self.b3 -= self(torch.tensor([spec.centre]))[0] + radius_m
+            self.b3 -= on_cpu(torch.tensor([spec.centre]), *self._parts())[0] + radius_m
 
     @property
     def beta(self) -> Float[Tensor, ""]:
@@ -56,9 +62,12 @@ class SdfField(nn.Module):
 
     def forward(self, x: Float[Tensor, "*n 3"]) -> Float[Tensor, "*n"]:
         """Signed distance in metres, negative inside."""
+        return self._sdf(x.reshape(-1, 3), *self._parts()).reshape(x.shape[:-1])
+
+    def _parts(self) -> tuple[Any, ...]:
+        """What a kernel takes beside the points."""
         weights = (self.w1, self.b1, self.w2, self.b2, self.w3, self.b3)
-        flat = self._sdf(x.reshape(-1, 3), self.table, weights, self.sphere, self.level_weights, self.spec)
-        return flat.reshape(x.shape[:-1])
+        return self.table, weights, self.sphere, self.level_weights, self.spec
 
     def fade(self, levels: float) -> None:
         """Use the first `levels` levels, the last of them by its fraction."""

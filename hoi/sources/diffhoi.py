@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import trimesh
-from jaxtyping import Float
 
 from hoi.artefacts import load_arrays
 from hoi.clip import Prepared
@@ -45,7 +44,7 @@ def load_diffhoi(row: ClipRow, settings: PrepareClip, choice: HandChoice) -> tup
     files = numbered(folder / "image", (".png", ".jpg"), "frames 00000.png, ...")
     indices = chosen_frames(row, len(files), folder / "image")
     cameras = _arrays(folder, f"cameras_hoi{suffix}.npz", ("cTw", "K_pix"), len(files))
-    shared, recording = _recording(folder, [files[i] for i in indices], indices, cameras, settings.longest_side_px)
+    recording = _recording(folder, [files[i] for i in indices], indices, cameras, settings.longest_side_px)
     file = mano_file(choice, "right")
     hands = None if file is None else _hands(folder, suffix, cameras, indices, file)
     notes = {"hands": f"hands{suffix}.npz" if hands else NO_MANO}
@@ -67,7 +66,7 @@ def _arrays(folder: Path, name: str, keys: tuple[str, ...], count: int) -> dict[
 
 def _recording(
     folder: Path, files: list[Path], indices: list[int], cameras: dict[str, np.ndarray], longest_px: int
-) -> tuple[Float[np.ndarray, "3 3"], Recording]:
+) -> Recording:
     """Frames and masks, each cropped anew by the release, brought into one camera."""
     K = cameras["K_pix"][indices, :3, :3].astype(np.float64)
     pictures = [read_rgb(p) for p in files]
@@ -81,7 +80,7 @@ def _recording(
             where, found = folder / source, f"values {values[:8].tolist()}"
             raise InputError(where, found, "0 and 255: another palette?", "write masks as 0/255")
         masks[name] = np.stack([moved(m, k, shared, size) > 127 for m, k in zip(own, K, strict=True)])
-    return shared, Recording(frames, shared, indices, masks)
+    return Recording(frames, shared, indices, masks)
 
 
 def _hands(

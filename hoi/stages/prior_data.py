@@ -5,11 +5,14 @@ from pathlib import Path
 import numpy as np
 import torch
 import trimesh
+from jaxtyping import Float, Int
+from torch import Tensor
 
 from hoi.artefacts import read_npz, write_npz
 from hoi.clip import read_clip
 from hoi.config import HandChoice, PriorData
 from hoi.errors import InputError
+from hoi.geometry.rotations import transform
 from hoi.hand.choice import chosen_hand
 from hoi.hand.model import HandModel, load_hand
 from hoi.prior.grid_sdf import grid_sdf
@@ -19,19 +22,19 @@ from hoi.sources.held import held_object
 from hoi.sources.shapes import CATEGORIES
 
 
-def prior_data(shard: int, config: PriorData, hand: HandChoice, seed: int, output: Path) -> None:
-    """Render one shard: some training instances of every category in fresh grasps, or (beyond the last) a clip with truth."""
+def prior_data(shard: int, clip: list[Path], config: PriorData, hand: HandChoice, seed: int, output: Path) -> None:
+    """Render one shard: some training instances of every category in fresh grasps, or a clip with truth, if one is given."""
     torch.set_num_threads(1)
     rng = np.random.default_rng([seed, shard])
     rows: list[dict] = []
-    if shard < config.shards:
+    if not clip:
         right = load_hand("right")
         with Progress("prior_data") as progress:
             for k in range(config.instances):
                 rows += _of_instance(shard * config.instances + k, right, config, rng)
                 progress(k + 1, config.instances, f"{len(rows)} pictures")
     else:
-        rows = _of_clip(Path(config.clips[shard - config.shards]), config, hand, rng)
+        rows = _of_clip(clip[0], config, hand, rng)
     if not rows:
         raise InputError(f"prior_data, shard {shard}", "no accepted grasp of any instance", "some",
                          "more prior_data.instances, grasp_starts or grasp_steps")  # fmt: skip
@@ -59,17 +62,33 @@ def _of_clip(path: Path, config: PriorData, choice: HandChoice, rng: np.random.G
     hands, mesh_path = clip.given_hands(), path / "gt/object.ply"
     if hands is None or not mesh_path.exists():
         raise InputError(path, "no given hands or no true object", "hands.npz, gt/object.ply and gt/poses.npz",
-                         "remove it from prior_data.clips")  # fmt: skip
+                         "remove it from prior_data")  # fmt: skip
     mesh = trimesh.load_mesh(mesh_path, process=False)
     T_cam_obj = read_npz("true_poses", path / "gt/poses.npz")["T_cam_obj"]
     T_hand_obj = torch.from_numpy(np.linalg.inv(hands["T_cam_hand"]) @ T_cam_obj)
     sdf = grid_sdf(mesh.vertices, mesh.faces, config.voxel_m, config.max_cells, 0.01)
     thing = Thing.of(sdf, np.asarray(mesh.vertices, np.float32), clip.info.category or "object", -1)
     pose, betas = torch.from_numpy(hands["pose"]), torch.from_numpy(hands["betas"])
-    frames = rng.integers(0, len(pose), config.views_per_clip)
     choice = choice.model_copy(update={"model": str(hands["model"])})
     hand = chosen_hand("left" if clip.info.side == "left" else "right", choice)
+    near = _near(hand, pose, betas, T_hand_obj, mesh, config.apart_m)
+    if len(near) == 0:
+        raise InputError(path, "a hand that is nowhere near the object", f"within {config.apart_m} m in some frame",
+                         "remove it from prior_data")  # fmt: skip
+    frames = rng.choice(near, config.views_per_clip)
     return _pictures(thing, [Holding(pose[i], betas, T_hand_obj[i]) for i in frames], hand, config, rng)
+
+
+def _near(
+    hand: HandModel, pose: Float[Tensor, "n 45"], betas: Float[Tensor, "10"], T_hand_obj: Float[Tensor, "n 4 4"],
+    mesh: trimesh.Trimesh, apart_m: float,
+) -> Int[np.ndarray, "k"]:  # fmt: skip
+    """Frames in which a vertex of the hand is within this distance of a point on the object."""
+    points = torch.from_numpy(np.asarray(trimesh.sample.sample_surface(mesh, 500, seed=0)[0], np.float32))
+    with torch.no_grad():
+        vertices = hand(pose, betas.expand(len(pose), -1)).vertices
+        nearest = torch.cdist(transform(T_hand_obj.float(), points.expand(len(pose), -1, -1)), vertices).amin((1, 2))
+    return np.flatnonzero((nearest < apart_m).numpy())
 
 
 def _pictures(

@@ -47,7 +47,7 @@ def test_a_shard_holds_pictures_of_a_training_instance(tmp_path, monkeypatch):
     made = []
     make = held.make_object
     monkeypatch.setattr(held, "make_object", lambda *key: made.append(key) or make(*key))
-    prior_data(1, data_config(), OPEN, 0, tmp_path / "1.npz")
+    prior_data(1, [], data_config(), OPEN, 0, tmp_path / "1.npz")
     arrays = read_npz("prior_renders", tmp_path / "1.npz")
     assert made == [("bottle", 0, "train")], "instances are numbered through; never one of the test split"
     assert set(arrays["category"]) == {"bottle"} and set(arrays["instance"]) == {0}
@@ -60,7 +60,7 @@ def test_a_shard_holds_pictures_of_a_training_instance(tmp_path, monkeypatch):
         np.linalg.norm(arrays["object_normal"][arrays["object_mask"] == 255] / 127, axis=-1), 1, atol=0.03
     )
     assert (arrays["hand_depth"][arrays["hand_mask"] > 0] > 2000).all()
-    prior_data(1, data_config(), OPEN, 0, tmp_path / "again.npz")
+    prior_data(1, [], data_config(), OPEN, 0, tmp_path / "again.npz")
     again = read_npz("prior_renders", tmp_path / "again.npz")
     assert all(np.array_equal(arrays[k], again[k]) for k in arrays)
 
@@ -86,16 +86,29 @@ def clip(tmp_path):
 
 
 def test_a_clip_with_truth_adds_a_shard(clip, tmp_path):
-    prior_data(4, data_config(clips=[str(clip)]), OPEN, 0, tmp_path / "4.npz")
+    prior_data(4, [clip], data_config(), OPEN, 0, tmp_path / "4.npz")
     arrays = read_npz("prior_renders", tmp_path / "4.npz")
     assert list(arrays["category"]) == ["box"] * 3 and (arrays["instance"] == -1).all()
     assert (arrays["object_mask"] > 200).any((1, 2)).all()
 
 
+def test_frames_far_from_the_object_are_left_out(clip, tmp_path):
+    hands = dict(read_npz("given_hands", clip / "hands.npz"))
+    hands["T_cam_hand"][0, 0, 3] -= 0.5
+    write_npz("given_hands", clip / "hands.npz", **hands)
+    prior_data(4, [clip], data_config(), OPEN, 0, tmp_path / "4.npz")
+    depth = read_npz("prior_renders", tmp_path / "4.npz")["object_depth"]
+    assert len(depth) == 3 and all((d > 0).any() for d in depth)
+    hands["T_cam_hand"][:, 0, 3] = -0.5
+    write_npz("given_hands", clip / "hands.npz", **hands)
+    with pytest.raises(InputError, match="nowhere near"):
+        prior_data(4, [clip], data_config(), OPEN, 0, tmp_path / "5.npz")
+
+
 def test_a_clip_without_truth_is_refused(clip, tmp_path):
     (clip / "gt/object.ply").unlink()
     with pytest.raises(InputError, match="no true object"):
-        prior_data(4, data_config(clips=[str(clip)]), OPEN, 0, tmp_path / "4.npz")
+        prior_data(4, [clip], data_config(), OPEN, 0, tmp_path / "4.npz")
 
 
 class Place:

@@ -6,6 +6,8 @@ import tomllib
 import pytest
 import yaml
 
+from hoi.table import read_table
+
 from .conftest import ROOT
 
 
@@ -19,11 +21,39 @@ def test_whole_benchmark_is_planned(checkout):
 
 
 @pytest.mark.parametrize(
-    ("overlay", "clips", "tables"), [("paper", 13, 2), ("length", 10, 2), ("viewpoint", 12, 2), ("ablations", 13, 6)]
+    ("overlay", "clips", "tables"),
+    [("benchmark", 13, 2), ("length", 10, 2), ("viewpoint", 12, 2), ("ablations", 13, 6)],
 )
 def test_overlays_are_planned(checkout, overlay, clips, tables):
     jobs = checkout.planned("--configfile", "config/config.yaml", f"config/{overlay}.yaml")
     assert jobs["prepare_clip"] == clips and jobs["make_table"] == tables
+
+
+def test_the_published_benchmark_is_planned_without_its_data(checkout):
+    """Twelve clips of HOI4D, and as many videos as the table of the prior's training has."""
+    jobs = checkout.planned("--configfile", "config/config.yaml", "config/paper.yaml")
+    videos = len(read_table(ROOT / "config/hoi4d_train.tsv"))
+    assert jobs["prepare_clip"] == 12 + videos and jobs["prior_data"] == videos and jobs["train_prior"] == 1
+    assert jobs["fit_clip"] == 5 * 12 and jobs["score_clip"] == 5 * 12, "five variants, oracle among them"
+    assert jobs["make_table"] == 2 and jobs["make_figure"] == 2
+
+
+def test_ablations_of_the_published_benchmark_are_planned(checkout):
+    overlays = ("config/config.yaml", "config/ablations.yaml", "config/paper.yaml")
+    jobs = checkout.planned("--configfile", *overlays)
+    assert jobs["make_table"] == 7 and jobs["fit_clip"] > 15 * 12
+
+
+@pytest.mark.parametrize(("overlay", "clips"), [("ho3d_hold", 18), ("ho3d_short", 14)])
+def test_ho3d_s_benchmarks_are_planned_without_their_data(checkout, overlay, clips):
+    jobs = checkout.planned("--configfile", "config/config.yaml", f"config/{overlay}.yaml")
+    assert jobs["prepare_clip"] == clips and jobs["fit_clip"] == 3 * clips and jobs["make_table"] == 1
+
+
+def test_a_scored_clip_may_not_train_the_prior(checkout):
+    (checkout.path / "config/hoi4d_train.tsv").write_text((ROOT / "config/hoi4d.tsv").read_text())
+    overlays = ("config/config.yaml", "config/paper.yaml")
+    assert "a clip that is scored" in checkout.run("--dry-run", "--configfile", *overlays, fails=True)
 
 
 def test_demo_is_planned(checkout):

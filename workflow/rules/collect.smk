@@ -1,10 +1,12 @@
 """What the prior, tables, figures and the report are made of: files of many clips and variants."""
 
+prior_clips = [*study.prior_data.clips, *(f"results/clips/{name}" for name in training)]
+
 
 def clip_of_shard(wildcards):
     """Input: the clip of a shard beyond the procedural ones; nothing for those."""
     number = int(wildcards.shard) - study.prior_data.shards
-    return [study.prior_data.clips[number]] if 0 <= number < len(study.prior_data.clips) else []
+    return [prior_clips[number]] if 0 <= number < len(prior_clips) else []
 
 
 def shards(first, beyond):
@@ -19,7 +21,7 @@ def held_out_shards(wildcards):
 
 def training_shards(wildcards):
     """Input: the shards to train on."""
-    return shards(study.prior_data.held_out, study.prior_data.shards + len(study.prior_data.clips))
+    return shards(study.prior_data.held_out, study.prior_data.shards + len(prior_clips))
 
 
 def pairs(variants):

@@ -5,10 +5,12 @@ from pathlib import Path
 
 from hoi.imports import shipped_prior, stage_code
 from hoi.study import read_study
-from hoi.table import DATASETS, read_table, row_json
+from hoi.table import DATASETS, joined, read_table, row_json
 
 study = read_study(config)
 clips = read_table(study.clips)
+training = read_table(study.prior_data.table) if study.prior_data.table else {}
+known_clips = joined(clips, training)
 own_python = f'export PATH="{Path(sys.executable).parent}:$PATH"; '
 own_package = f'export PYTHONPATH="{workflow.basedir}:${{{{PYTHONPATH:-}}}}"; '
 
@@ -40,9 +42,9 @@ def made_by(stage, path):
 
 def clip_row(wildcards):
     """Parameter: the clip's row of the table, as one JSON word."""
-    if wildcards.clip not in clips:
+    if wildcards.clip not in known_clips:
         raise WorkflowError(f"{study.clips}: no clip {wildcards.clip!r}; it has {', '.join(clips)}")
-    return row_json(clips[wildcards.clip])
+    return row_json(known_clips[wildcards.clip])
 
 
 def prior_weights(wildcards):
@@ -60,7 +62,7 @@ def files_of(*patterns):
     """Input: what a clip of the table brings from outside, by patterns under its path; nothing if it is made here."""
 
     def matches(wildcards):
-        row = clips.get(wildcards.clip)
+        row = known_clips.get(wildcards.clip)
         if row is None or row.path is None or row.source in DATASETS:
             return []
         path = row.path

@@ -23,7 +23,7 @@ rule prior_data:
         hand=study.hand.model_dump_json(),
         seed=study.seed,
     shell:
-        "python -m hoi prior_data --shard {wildcards.shard} --config {params.config:q} --hand {params.hand:q}"
+        "python -m hoi prior_data --shard {wildcards.shard} --clip {input.clip:q} --config {params.config:q} --hand {params.hand:q}"
         " --seed {params.seed} --output {output.shard:q} 2> {log:q}"
 
 
