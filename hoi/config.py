@@ -198,10 +198,30 @@ class TrackHand(Section):
     noise_period_frames: Positive
 
 
+class Detectron2(Section):
+    """Instances by detectron2: its config and weights, and which classes are hands or people, and objects."""
+
+    config: str
+    weights: str | None
+    least_score: Fraction
+    hand_classes: list[int]
+    object_classes: list[int]
+
+
+class Sam2(Section):
+    """Masks by SAM 2: its config and weights."""
+
+    config: str
+    weights: str | None
+
+
 class MaskClip(Section):
     """Visible pixels of the hand and the held object in every frame."""
 
-    masker: Literal["given", "grasp"]
+    masker: Literal["given", "grasp", "detectron2", "sam2"]
+    detectron2: Detectron2
+    sam2: Sam2
+    hint_weight: NonNegative
     working_px: Count
     key_frames: Count
     rounds: Count

@@ -43,6 +43,7 @@ class SmallClip:
     keypoints: Float[np.ndarray, "n 21 2"]
     sizes: Float[np.ndarray, "n"]
     T_frame_first: Transforms
+    hints: Float[np.ndarray, "n h w 3"] | None  # a detector's probabilities of the labels
 
     def zone(self, t: int) -> HandZone:
         """Zones of frame t."""
@@ -61,11 +62,18 @@ class Models:
 
 
 def segment(
-    frames: UInt8[np.ndarray, "n h w 3"], keypoints_px: Float[np.ndarray, "n 21 2"], settings: MaskClip
+    frames: UInt8[np.ndarray, "n h w 3"],
+    keypoints_px: Float[np.ndarray, "n 21 2"],
+    settings: MaskClip,
+    hints: Float[np.ndarray, "n h w 3"] | None = None,
 ) -> tuple[Bool[np.ndarray, "n h w"], Bool[np.ndarray, "n h w"], Float[np.ndarray, "n"]]:
-    """Visible masks of object and hand, and how decided each frame's pixels are (0 to 1)."""
+    """Visible masks of object and hand, and how decided each frame's pixels are (0 to 1).
+
+    `hints`: what a detector says of the labels, added to the evidence; thirds where it says nothing.
+    """
     rows, columns = scene.content_box(frames)
-    clip = shrink(frames[:, rows, columns], keypoints_px - (columns.start, rows.start), settings)
+    inner = None if hints is None else hints[:, rows, columns]
+    clip = shrink(frames[:, rows, columns], keypoints_px - (columns.start, rows.start), settings, inner)
     keys = np.unique(np.linspace(0, len(frames) - 1, min(len(frames), settings.key_frames)).round().astype(int))
     clip = seed_still(clip, first_models(clip, keys, settings))
     models = first_models(clip, keys, settings)
@@ -83,7 +91,10 @@ def segment(
 
 
 def shrink(
-    frames: UInt8[np.ndarray, "n h w 3"], keypoints_px: Float[np.ndarray, "n 21 2"], settings: MaskClip
+    frames: UInt8[np.ndarray, "n h w 3"],
+    keypoints_px: Float[np.ndarray, "n 21 2"],
+    settings: MaskClip,
+    hints: Float[np.ndarray, "n h w 3"] | None,
 ) -> SmallClip:
     """Frames and keypoints at working resolution, and the camera's motion there."""
     scale = min(1.0, settings.working_px / max(frames.shape[1:3]))
@@ -99,7 +110,10 @@ def shrink(
         [moves_with_hand(lab, T, keypoints, z.silhouette, float(sizes[t]), t) for t, z in enumerate(zones)]
     )
     barriers = np.stack([_barrier_bins(image, _rim(z)) for image, z in zip(lab, zones, strict=True)])
-    return SmallClip(lab, colours.bin_index(lab), barriers, moving, keypoints, sizes, T)
+    small_hints = (
+        None if hints is None else np.stack([cv2.resize(x, (w, h), interpolation=cv2.INTER_AREA) for x in hints])
+    )
+    return SmallClip(lab, colours.bin_index(lab), barriers, moving, keypoints, sizes, T, small_hints)
 
 
 def seed_still(clip: SmallClip, models: Models) -> SmallClip:
@@ -139,6 +153,8 @@ def first_models(clip: SmallClip, keys: Int[np.ndarray, "k"], settings: MaskClip
         match = np.exp(scene.plate_log_density(clip.lab[t], behind, settings.shadow_share))
         weights[i, ..., OBJECT] /= 1 + np.exp(-3 * clip.moving[t])
         weights[i, ..., OBJECT] *= 1 - behind.known * match / (match + 0.003)
+        if clip.hints is not None:
+            weights[i] *= clip.hints[t]
     p = [colours.density(bins, weights[..., i].ravel(), settings.colour_blur).ravel() for i in range(3)]
     p[BACKGROUND] = colours.shaded(p[BACKGROUND], settings.shadow_share)
     elsewhere = colours.density(bins, weights[..., BACKGROUND].ravel(), 2 * settings.colour_blur).ravel()
@@ -238,6 +254,8 @@ def label_frame(clip: SmallClip, keys: Int[np.ndarray, "k"], t: int, models: Mod
     top = np.maximum(np.maximum(evidence[..., 0], evidence[..., 1]), evidence[..., 2])[..., None]
     evidence = np.maximum(evidence - top, -settings.max_evidence)
     logits = settings.evidence_weight * evidence + np.log(zone_prior(z))
+    if clip.hints is not None:
+        logits += settings.hint_weight * np.log(clip.hints[t])
     if models.places is not None:
         logits += settings.place_weight * np.log(0.1 + 0.9 * place_prior(clip, keys, t, models.places, z, settings))
     return mean_field(logits, lab, z, settings)

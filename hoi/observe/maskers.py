@@ -1,7 +1,10 @@
-"""Visible pixels of hand and held object in every frame, by one of two maskers: `given` and `grasp`."""
+"""Visible pixels of hand and held object in every frame, by one of four maskers.
+
+`given`, `grasp` (pixels and the tracked hand alone), and `detectron2`, `sam2`, whose masks are hints to `grasp`.
+"""
 
 import numpy as np
-from jaxtyping import Bool, UInt8
+from jaxtyping import Bool, Float, UInt8
 
 from hoi.config import MaskClip
 from hoi.errors import DataFailure, InputError
@@ -22,9 +25,23 @@ def mask(
     """
     if settings.masker == "given":
         return _check(_given_masks(frames, given))
-    seen_object, seen_hand, decided = segment(frames, hands["keypoints_px"], settings)
+    keypoints_px = hands["keypoints_px"]
+    seen_object, seen_hand, decided = segment(frames, keypoints_px, settings, _hints(frames, keypoints_px, settings))
     confidence = decided * np.where(hands["found"], 0.5 + 0.5 * hands["confidence"], 0.0)
     return _check({"object": seen_object, "hand": seen_hand, "confidence": confidence.astype(np.float32)})
+
+
+def _hints(
+    frames: UInt8[np.ndarray, "n h w 3"], keypoints_px: Float[np.ndarray, "n 21 2"], settings: MaskClip
+) -> Float[np.ndarray, "n h w 3"] | None:
+    """What a segmenter that others trained says of the labels, if one is chosen."""
+    if settings.masker == "grasp":
+        return None
+    from hoi.observe.pretrained import detectron2_hints, sam2_hints
+
+    if settings.masker == "detectron2":
+        return detectron2_hints(frames, keypoints_px, settings.detectron2)
+    return sam2_hints(frames, segment(frames, keypoints_px, settings), settings.sam2)
 
 
 def _given_masks(frames: np.ndarray, given: dict[str, np.ndarray] | None) -> Masks:
