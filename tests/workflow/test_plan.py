@@ -1,5 +1,6 @@
 """What Snakemake would do, and what it refuses before the first job."""
 
+import re
 import shutil
 import tomllib
 
@@ -126,3 +127,15 @@ def test_environment_names_the_pins_of_the_package():
     conda = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
     assert next(d["pip"] for d in conda if isinstance(d, dict)) == pins
     assert all("==" in pin for pin in pins)
+
+
+def test_environment_for_gpus_names_the_same_pins_and_commits():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    conda = yaml.safe_load((ROOT / "environment-gpu.yml").read_text())["dependencies"]
+    pins = next(d["pip"] for d in conda if isinstance(d, dict))
+    assert pins == [*project["dependencies"], "torchvision==0.28.0"], "all that needs no building"
+    for pin in [*extras["gpu"], *extras["mano"], *extras["detectron2"], *extras["sam2"]]:
+        assert "==" in pin or re.search(r" @ git\+https://\S+@[0-9a-f]{40}(#|$)", pin), pin
+    command = "pip install --no-build-isolation '.[gpu,mano,detectron2,sam2]'"
+    assert all(command in (ROOT / name).read_text() for name in ("environment-gpu.yml", "docs/stack.md"))
