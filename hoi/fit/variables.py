@@ -1,6 +1,7 @@
 """What is optimised beside the shape: hand, camera, object in hand and focal length, each as a residual on the
 tracker's."""
 
+import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,7 +37,9 @@ class Variables(nn.Module):
 
     def __init__(self, hands: dict[str, np.ndarray], device: torch.device) -> None:
         super().__init__()
-        self.hand: HandModel = hand_of(hands).to(device)
+        self.hand: HandModel = copy.deepcopy(hand_of(hands)).to(
+            device
+        )  # the loaded one is shared, and stays where it is
         n = len(hands["pose"])
         self.about_hand = {key: hands[key] for key in ("is_right", "model", "model_files") if key in hands}
         for name in ("T_cam_hand", "pose", "betas", "K"):
