@@ -96,7 +96,8 @@ class Study(BaseModel):
             return True
         path = Path(str(row.path))
         if row.source in DATASETS:  # planned before their data are there; HO-3D is read without masks
-            given_hands, given_masks = self.hand.files is not None, row.source != "ho3d"
+            files = self.settings(variant, "hand").model_dump()["files"]
+            given_hands, given_masks = files is not None, row.source != "ho3d"
         else:
             given_hands, given_masks = (path / "hands.npz").exists(), (path / "masks").is_dir()
         hands = self.settings(variant, "track_hand").tracker == "mediapipe" or given_hands

@@ -6,7 +6,7 @@ import yaml
 from hoi.errors import InputError
 from hoi.imports import PACKAGE
 from hoi.study import read_study
-from hoi.table import read_table
+from hoi.table import ClipRow, read_table
 
 CONFIG = yaml.safe_load((PACKAGE.parent / "config/config.yaml").read_text())
 
@@ -110,3 +110,27 @@ def test_shipped_tables_are_valid():
     assert len(made) == 12 and all(r.split == "test" for r in made)
     demo = read_table(PACKAGE.parent / "config/demo.tsv")
     assert all(rows[name] == row for name, row in demo.items())
+
+
+def test_a_variant_may_have_its_own_hand():
+    """And shares nothing with variants of another hand, as all that follows is of that hand."""
+    mine = {"base": {}, "mano": {"hand": {"model": "mano", "files": "data/mano"}}}
+    tables = {"main": CONFIG["tables"]["main"] | {"variants": list(mine)}}
+    study = read_study(changed(variants=mine, tables=tables))
+    assert study.settings("mano", "hand").model == "mano" and study.settings("base", "hand").model == "open"
+    assert study.owner("mano", "track_hand") == "mano" and study.owner("mano", "score_clip") == "mano"
+
+
+def test_variants_run_on_data_sets_before_their_data_are_there():
+    """HO-3D is read without masks; hands are given where MANO's files are."""
+    mine = {
+        "found": {},
+        "hands": {"track_hand": {"tracker": "given"}, "hand": {"files": "data/mano"}},
+        "no_mano": {"track_hand": {"tracker": "given"}},
+        "masks": {"mask_clip": {"masker": "given"}},
+    }
+    tables = {"main": CONFIG["tables"]["main"] | {"variants": list(mine)}}
+    study = read_study(changed(variants=mine, tables=tables))
+    ho3d, hoi4d = (ClipRow(clip="x", source=source, path="/nowhere") for source in ("ho3d", "hoi4d"))
+    assert [study.runs_on(v, ho3d) for v in mine] == [True, True, False, False]
+    assert [study.runs_on(v, hoi4d) for v in mine] == [True, True, False, True]
