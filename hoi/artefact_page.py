@@ -32,7 +32,7 @@ FILES = (
     FileKind("clips/{clip}/", "clip folder as in docs/clip_folder.md, with source.json (path, sha256, frame indices, "
              "scale, where the truth lies)", "prepare_clip", "all later stages; `gt/` by score_clip and report_clip alone"),
     FileKind("clips/{clip}/hands.npz", "given hands", "prepare_clip", "track_hand (`given`, `noisy`)", "given_hands"),
-    FileKind("clips/{clip}/gt/poses.npz", "true poses of made clips", "prepare_clip", "score_clip, report_clip", "true_poses"),
+    FileKind("clips/{clip}/gt/poses.npz", "true poses of made clips and of data sets", "prepare_clip", "score_clip, report_clip", "true_poses"),
     FileKind("clips/{clip}/gt/depth.npz", "true depth of made clips", "prepare_clip", "nobody yet", "true_depth"),
     FileKind("hands/{variant}/{clip}.npz", "the tracked hand", "track_hand",
              "mask_clip, fit_clip, score_clip, report_clip", "hands"),
