@@ -1,7 +1,7 @@
 """The clip folder: the one format by which clips come in, and in which `prepare_clip` hands them on (docs/clip_folder.md).
 
 frames/00000.png ...       RGB, all of one size
-clip.yaml                  category, side, fps, intrinsics {fx, fy, cx, cy} in pixels
+clip.yaml                  category, side, fps, intrinsics {fx, fy, cx, cy} in pixels, hint {frame, box_px or click_px}
 source.json                where the frames come from (prepared clips only)
 masks/{object,hand}/*.png  given masks, 0/255                                 -- read by masker `given`
 hands.npz                  given hands                                        -- read by trackers `given`, `noisy`
@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 import yaml
 from jaxtyping import Bool, Float, UInt8
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from hoi.artefacts import read_json, read_npz, write_json, write_npz
 from hoi.errors import InputError
@@ -39,6 +39,27 @@ class Intrinsics(BaseModel):
         return np.array([[self.fx, 0, self.cx], [0, self.fy, self.cy], [0, 0, 1]], np.float32)
 
 
+class Hint(BaseModel):
+    """Where the held object is in one frame: a box (left, top, right, bottom) or a point (x, y) on it, pixels."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    frame: int
+    box_px: tuple[float, float, float, float] | None = None
+    click_px: tuple[float, float] | None = None
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> "Hint":
+        """A box or a click."""
+        if (self.box_px is None) == (self.click_px is None):
+            raise ValueError("a hint has one of box_px and click_px")
+        return self
+
+    def moved(self, frame: int, scale: float) -> "Hint":
+        """The same in another frame's numbering and at another scale."""
+        box, click = (p and tuple(scale * v for v in p) for p in (self.box_px, self.click_px))
+        return Hint(frame=frame, box_px=box, click_px=click)
+
+
 class ClipInfo(BaseModel):
     """What `clip.yaml` may say; everything is optional."""
 
@@ -47,6 +68,7 @@ class ClipInfo(BaseModel):
     side: str | None = None
     fps: float | None = None
     intrinsics: Intrinsics | None = None
+    hint: Hint | None = None
 
 
 @dataclass(frozen=True)
@@ -98,7 +120,10 @@ def read_clip(path: Path | str) -> Clip:
         return Clip(path, ClipInfo.model_validate(content))
     except (yaml.YAMLError, ValidationError) as error:
         raise InputError(
-            info_path, str(error), "category, side, fps, intrinsics: {fx, fy, cx, cy}, all finite", "correct clip.yaml"
+            info_path,
+            str(error),
+            "category, side, fps, intrinsics: {fx, fy, cx, cy}, hint: {frame, box_px}, all finite",
+            "correct clip.yaml",
         ) from error
 
 
@@ -116,7 +141,9 @@ class Prepared:
 def write_clip(path: Path, clip: Prepared) -> None:
     """Write frames, clip.yaml, source.json and, where known, given masks and hands into the folder `path`."""
     write_frames(path / "frames", clip.frames)
-    (path / "clip.yaml").write_text(yaml.safe_dump(clip.info.model_dump(exclude_none=True), sort_keys=False))
+    (path / "clip.yaml").write_text(
+        yaml.safe_dump(clip.info.model_dump(mode="json", exclude_none=True), sort_keys=False)
+    )
     write_json(path / "source.json", clip.origin)
     for name, masks in (clip.masks or {}).items():
         write_masks(path / "masks" / name, masks)

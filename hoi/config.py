@@ -148,6 +148,7 @@ class PrepareClip(Section):
 
     procedural: ProceduralSettings
     longest_side_px: Count
+    max_frames: Annotated[int, Field(ge=2)]
     focal_over_width: Positive
     fps_if_unknown: Positive
 
