@@ -397,6 +397,7 @@ class ShowClip(Section):
 
     frames: Count
     tile_px: Count
+    views: Count
 
 
 class MakeTable(Section):
