@@ -54,9 +54,11 @@ class Hint(BaseModel):
             raise ValueError("a hint has one of box_px and click_px")
         return self
 
-    def moved(self, frame: int, scale: float) -> "Hint":
-        """The same in another frame's numbering and at another scale."""
-        box, click = (p and tuple(scale * v for v in p) for p in (self.box_px, self.click_px))
+    def moved(self, frame: int, scale: float, corner: tuple[float, float] = (0.0, 0.0)) -> "Hint":
+        """The same in a picture that begins at `corner` of this one, scaled, and in its numbering of frames."""
+        box, click = (
+            p and tuple(scale * (v - corner[i % 2]) for i, v in enumerate(p)) for p in (self.box_px, self.click_px)
+        )
         return Hint(frame=frame, box_px=box, click_px=click)
 
 

@@ -24,7 +24,9 @@ def summary(results: Path = Path("results"), clips: Path | None = None) -> None:
         if wanted is not None and fit.parent.name not in wanted:
             continue
         shown = [
-            name for name in ("still.png", "overlay.mp4", "object.ply", "coloured.ply", "coloured.glb") if (fit.parent / name).exists()
+            name
+            for name in ("still.png", "overlay.mp4", "object.ply", "coloured.ply", "coloured.glb")
+            if (fit.parent / name).exists()
         ]
         console.print(f"{fit.parent}/  {'  '.join(shown)}", highlight=False, soft_wrap=True)
     if (page := results / "report/index.html").exists():

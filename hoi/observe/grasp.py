@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
+from hoi.clip import Hint
 from hoi.config import MaskClip
 from hoi.observe import colours, scene
 from hoi.observe.barrier import barrier_distance, sharpest_edge
@@ -23,6 +24,9 @@ from hoi.observe.scene import Plate, Transforms
 from hoi.observe.smoothing import Guide, fill_holes, touching
 
 BACKGROUND, HAND, OBJECT = range(3)
+CLICK = 0.25  # hand sizes around a click that are taken to be object
+OTHERS = 0.05  # what the object's first colours in other frames count beside a hint's
+HINT_NATS = 20.0  # how much a hint says for the object at a click, and against it outside a box: it is to be believed
 LEAST_OBJECT = 0.06  # square hand sizes (2 cm square): smaller specks are gaps between fingers
 MAX_BARRIER = 3.0  # nats a pixel's barrier may say for or against background
 GRID, REACH = 96, 3.2  # the hand-centred map: pixels a side, hand sizes from its middle to its sides
@@ -43,10 +47,20 @@ class SmallClip:
     keypoints: Float[np.ndarray, "n 21 2"]
     sizes: Float[np.ndarray, "n"]
     T_frame_first: Transforms
+    hint: Hint | None = None  # in pixels here
 
     def zone(self, t: int) -> HandZone:
         """Zones of frame t."""
         return zone(self.keypoints[t], float(self.sizes[t]), self.lab.shape[1:3])
+
+    def hinted(self) -> Bool[np.ndarray, "h w"]:
+        """Where the object is in the hint's frame: within the box, or in a disc around the click."""
+        y, x = np.mgrid[: self.lab.shape[1], : self.lab.shape[2]] + 0.5
+        if self.hint.box_px is not None:
+            left, top, right, bottom = self.hint.box_px
+            return (x >= left) & (x <= right) & (y >= top) & (y <= bottom)
+        away = np.hypot(x - self.hint.click_px[0], y - self.hint.click_px[1])
+        return away < CLICK * self.sizes[self.hint.frame]
 
 
 @dataclass(frozen=True)
@@ -61,12 +75,19 @@ class Models:
 
 
 def segment(
-    frames: UInt8[np.ndarray, "n h w 3"], keypoints_px: Float[np.ndarray, "n 21 2"], settings: MaskClip
+    frames: UInt8[np.ndarray, "n h w 3"],
+    keypoints_px: Float[np.ndarray, "n 21 2"],
+    settings: MaskClip,
+    hint: Hint | None = None,
 ) -> tuple[Bool[np.ndarray, "n h w"], Bool[np.ndarray, "n h w"], Float[np.ndarray, "n"]]:
-    """Visible masks of object and hand, and how decided each frame's pixels are (0 to 1)."""
+    """Visible masks of object and hand, and how decided each frame's pixels are (0 to 1). The hint's frame is a key frame."""
     rows, columns = scene.content_box(frames)
     clip = shrink(frames[:, rows, columns], keypoints_px - (columns.start, rows.start), settings)
     keys = np.unique(np.linspace(0, len(frames) - 1, min(len(frames), settings.key_frames)).round().astype(int))
+    if hint is not None:
+        scale = clip.lab.shape[2] / (columns.stop - columns.start)
+        clip = replace(clip, hint=hint.moved(hint.frame, scale, (float(columns.start), float(rows.start))))
+        keys = np.union1d(keys, [hint.frame])
     clip = seed_still(clip, first_models(clip, keys, settings))
     models = first_models(clip, keys, settings)
     for _ in range(settings.rounds):
@@ -139,13 +160,29 @@ def first_models(clip: SmallClip, keys: Int[np.ndarray, "k"], settings: MaskClip
         match = np.exp(scene.plate_log_density(clip.lab[t], behind, settings.shadow_share))
         weights[i, ..., OBJECT] /= 1 + np.exp(-3 * clip.moving[t])
         weights[i, ..., OBJECT] *= 1 - behind.known * match / (match + 0.003)
+    contrast = settings.first_contrast
+    if clip.hint is not None:
+        weights, contrast = follow_hint(weights, clip, keys), 0.0 if clip.hint.click_px else 0.5 * contrast
     p = [colours.density(bins, weights[..., i].ravel(), settings.colour_blur).ravel() for i in range(3)]
     p[BACKGROUND] = colours.shaded(p[BACKGROUND], settings.shadow_share)
     elsewhere = colours.density(bins, weights[..., BACKGROUND].ravel(), 2 * settings.colour_blur).ravel()
-    elsewhere = settings.first_contrast * (colours.shaded(elsewhere, settings.first_shadow) + p[HAND])
+    elsewhere = contrast * (colours.shaded(elsewhere, settings.first_shadow) + p[HAND])
     own = np.maximum(p[OBJECT] - elsewhere, 0.02 * p[OBJECT])
     p[OBJECT] = 0.98 * own / own.sum() + 0.02 * colours.UNIFORM
     return Models(np.log(np.stack(p)).astype(np.float32), log_barrier, clear, at_rest, None)
+
+
+def follow_hint(
+    weights: Float[np.ndarray, "k h w 3"], clip: SmallClip, keys: Int[np.ndarray, "k"]
+) -> Float[np.ndarray, "k h w 3"]:
+    """First weights that take the object from the hint's frame: what of the hint is neither hand nor forearm."""
+    out, i = weights.copy(), int(np.searchsorted(keys, clip.hint.frame))
+    z, inside = clip.zone(clip.hint.frame), clip.hinted()
+    out[..., OBJECT] *= OTHERS
+    out[i, ..., OBJECT] = inside if clip.hint.click_px else inside & ~z.silhouette & (z.forearm < 0.5)
+    if clip.hint.box_px is not None:
+        out[i, ..., BACKGROUND] = ~inside & (z.distance > 0.1) & (z.behind == 0)
+    return out
 
 
 def _first_clear(
@@ -238,6 +275,9 @@ def label_frame(clip: SmallClip, keys: Int[np.ndarray, "k"], t: int, models: Mod
     top = np.maximum(np.maximum(evidence[..., 0], evidence[..., 1]), evidence[..., 2])[..., None]
     evidence = np.maximum(evidence - top, -settings.max_evidence)
     logits = settings.evidence_weight * evidence + np.log(zone_prior(z))
+    if clip.hint is not None and clip.hint.frame == t:
+        inside = clip.hinted()
+        logits[..., OBJECT] += HINT_NATS * (inside.astype(np.float32) if clip.hint.click_px else inside - np.float32(1))
     if models.places is not None:
         logits += settings.place_weight * np.log(0.1 + 0.9 * place_prior(clip, keys, t, models.places, z, settings))
     return mean_field(logits, lab, z, settings)

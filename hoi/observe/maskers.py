@@ -3,9 +3,11 @@
 import numpy as np
 from jaxtyping import Bool, UInt8
 
+from hoi.clip import Hint
 from hoi.config import MaskClip
 from hoi.errors import DataFailure, InputError
 from hoi.observe.grasp import segment
+from hoi.observe.trust import held_part, trust
 
 Masks = dict[str, np.ndarray]
 
@@ -15,15 +17,21 @@ def mask(
     hands: dict[str, np.ndarray],
     given: dict[str, Bool[np.ndarray, "_n _h _w"]] | None,
     settings: MaskClip,
+    hint: Hint | None = None,
 ) -> Masks:
-    """Masks of schema `masks` (hoi.artefacts). `hands` is of schema `hands`; `given` has `object` and `hand`.
+    """Masks of schema `masks` (hoi.artefacts). `hands` is of schema `hands`; `given` has `object` and `hand`. The hint says
+    where the object is in one frame, pixels.
 
-    Confidence is that of the masks times that of the hand; 0 where a frame shows no object or its hand was bridged.
+    Confidence is that of the masks times that of the hand (hoi.observe.trust); 0 where a frame shows no object, where its
+    hand was bridged, and outside the longest part of the clip in which the object is held.
     """
     if settings.masker == "given":
         return _check(_given_masks(frames, given))
-    seen_object, seen_hand, decided = segment(frames, hands["keypoints_px"], settings)
+    seen_object, seen_hand, decided = segment(frames, hands["keypoints_px"], settings, hint)
     confidence = decided * np.where(hands["found"], 0.5 + 0.5 * hands["confidence"], 0.0)
+    confidence *= trust(seen_object, hands["keypoints_px"])
+    first, last = held_part(seen_object.any((1, 2)) & hands["found"])
+    confidence[:first] = confidence[last + 1 :] = 0
     return _check({"object": seen_object, "hand": seen_hand, "confidence": confidence.astype(np.float32)})
 
 

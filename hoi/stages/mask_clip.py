@@ -12,5 +12,5 @@ def mask_clip(clip: Path, hands: Path, config: MaskClip, output: Output) -> None
     """Mask the holding hand and the held object through a prepared clip."""
     source = read_clip(clip)
     given = source.given_masks() if config.masker == "given" else None  # a few masks alone are no reason to stop
-    masks = mask(source.frames(), read_npz("hands", hands), given, config)
+    masks = mask(source.frames(), read_npz("hands", hands), given, config, source.info.hint)
     write_npz("masks", output, **masks)
