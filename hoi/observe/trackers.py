@@ -12,6 +12,7 @@ from hoi.hand.fitting import fit_hand
 from hoi.hand.model import Side, load_hand
 from hoi.observe.chains import bridge, follow, vote_right
 from hoi.observe.detector import detector
+from hoi.observe.holding import choose_holding
 
 Hands = dict[str, np.ndarray]
 
@@ -105,7 +106,7 @@ def _seen_hands(
 ) -> Hands:
     """Detector, then the hand model fitted to its keypoints over the whole clip."""
     wanted = None if side is None else _as_side(side) == "right"
-    sightings = follow(frames, wanted, detector(), settings)
+    sightings = follow(frames, wanted, detector(), settings, choose_holding)
     found: Bool[np.ndarray, n] = np.array([s is not None for s in sightings])
     if not found.any():
         expected = "a hand, large enough and not wholly hidden, in some frame"
