@@ -32,10 +32,13 @@ FILES = (
     FileKind("clips/{clip}/", "clip folder as in docs/clip_folder.md, with source.json (path, sha256, frame indices, "
              "scale, where the truth lies)", "prepare_clip", "all later stages; `gt/` by score_clip and report_clip alone"),
     FileKind("clips/{clip}/hands.npz", "given hands", "prepare_clip", "track_hand (`given`, `noisy`)", "given_hands"),
+    FileKind("clips/{clip}/tracks.npz", "another tracker's keypoints", "prepare_clip", "track_hand (`file`)", "tracks"),
     FileKind("clips/{clip}/gt/poses.npz", "true poses of made clips", "prepare_clip", "score_clip, report_clip", "true_poses"),
     FileKind("clips/{clip}/gt/depth.npz", "true depth of made clips", "prepare_clip", "nobody yet", "true_depth"),
     FileKind("hands/{variant}/{clip}.npz", "the tracked hand", "track_hand",
              "mask_clip, fit_clip, score_clip, report_clip", "hands"),
+    FileKind("hands/{variant}/{clip}.json", "how well it was tracked: coverage, gaps, reprojection error (pixels, "
+             "and of the hand's size), jitter (second difference, mm), side, and where the focal length is from", "track_hand", "report_clip"),
     FileKind("masks/{variant}/{clip}.npz", "visible pixels", "mask_clip",
              "fit_clip, show_clip, score_clip, report_clip", "masks"),
     FileKind("fits/{variant}/{clip}/object.ply", "object surface: object frame, metres, watertight, one component",

@@ -5,6 +5,7 @@ clip.yaml                  category, side, fps, intrinsics {fx, fy, cx, cy} in p
 source.json                where the frames come from (prepared clips only)
 masks/{object,hand}/*.png  given masks, 0/255                                 -- read by masker `given`
 hands.npz                  given hands                                        -- read by trackers `given`, `noisy`
+tracks.npz                 another tracker's keypoints                        -- read by tracker `file`
 gt/                        object.ply, poses.npz, masks/{object,hand}/*.png   -- read by scoring alone
 """
 
@@ -106,6 +107,11 @@ class Clip:
             raise InputError(path, f"{len(hands['pose'])} rows", f"{n}, one per frame", "give one row per frame")
         return hands
 
+    def given_tracks(self) -> dict[str, np.ndarray] | None:
+        """Another tracker's hands (schema `tracks`), or None if the clip brings none."""
+        path = self.path / "tracks.npz"
+        return read_npz("tracks", path) if path.exists() else None
+
 
 def read_clip(path: Path | str) -> Clip:
     """Open a clip folder; `clip.yaml` is validated here, frames and masks when they are read."""
@@ -138,6 +144,7 @@ class Prepared:
     origin: dict[str, Any]
     masks: dict[str, dict[int, np.ndarray]] | None = None
     hands: dict[str, np.ndarray] | None = None
+    tracks: dict[str, np.ndarray] | None = None
 
 
 def write_clip(path: Path, clip: Prepared) -> None:
@@ -151,6 +158,8 @@ def write_clip(path: Path, clip: Prepared) -> None:
         write_masks(path / "masks" / name, masks)
     if clip.hands is not None:
         write_npz("given_hands", path / "hands.npz", **clip.hands)
+    if clip.tracks is not None:
+        write_npz("tracks", path / "tracks.npz", **clip.tracks)
 
 
 @dataclass(frozen=True)

@@ -173,7 +173,7 @@ class HandFitting(Section):
 class TrackHand(Section):
     """The holding hand in every frame."""
 
-    tracker: Literal["given", "noisy", "mediapipe"]
+    tracker: Literal["given", "noisy", "mediapipe", "file"]
     fitting: HandFitting
     palm_threshold: Fraction
     palm_threshold_hard: Fraction

@@ -88,11 +88,12 @@ class Study(BaseModel):
         return next(v for v in self.variants if [self.settings(v, s) for s in stages] == mine)
 
     def runs_on(self, variant: str, row: ClipRow) -> bool:
-        """Can this variant run on this clip: `given` hands and masks must be there."""
+        """Can this variant run on this clip: given hands, tracks and masks must be there."""
+        tracker = self.settings(variant, "track_hand").tracker
         if row.source == "procedural":
-            return True
+            return tracker != "file"
         path = Path(str(row.path))
-        hands = self.settings(variant, "track_hand").tracker == "mediapipe" or (path / "hands.npz").exists()
+        hands = tracker == "mediapipe" or (path / ("tracks.npz" if tracker == "file" else "hands.npz")).exists()
         masks = self.settings(variant, "mask_clip").masker == "grasp" or (path / "masks").is_dir()
         return hands and masks
 

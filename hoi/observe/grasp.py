@@ -9,6 +9,7 @@ edges are refined at full resolution.
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -53,12 +54,30 @@ class SmallClip:
         """Zones of frame t."""
         return zone(self.keypoints[t], float(self.sizes[t]), self.lab.shape[1:3])
 
+    def boxed(self) -> Bool[np.ndarray, "h w"]:
+        """The hint's box; everything for a click."""
+        y, x = np.mgrid[: self.lab.shape[1], : self.lab.shape[2]] + 0.5
+        left, top, right, bottom = self.hint.box_px or (0.0, 0.0, np.inf, np.inf)
+        return (x >= left) & (x <= right) & (y >= top) & (y <= bottom)
+
+    @cached_property
     def hinted(self) -> Bool[np.ndarray, "h w"]:
-        """Where the object is in the hint's frame: within the box, or in a disc around the click."""
+        """The object in the hint's frame: a disc around the click, or what in the box has other colours than what is
+        around it (GrabCut, Rother et al. 2004) and is not hand.
+        """
         y, x = np.mgrid[: self.lab.shape[1], : self.lab.shape[2]] + 0.5
         if self.hint.box_px is not None:
-            left, top, right, bottom = self.hint.box_px
-            return (x >= left) & (x <= right) & (y >= top) & (y <= bottom)
+            z, inside = self.zone(self.hint.frame), self.boxed()
+            label = np.where(inside, cv2.GC_PR_FGD, cv2.GC_BGD).astype(np.uint8)
+            label[inside & (z.silhouette | (z.forearm > 0.5))] = cv2.GC_PR_BGD
+            label[z.silhouette & (cv2.erode(z.silhouette.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0)] = cv2.GC_BGD
+            if not (label == cv2.GC_PR_FGD).any() or not (label == cv2.GC_BGD).any():
+                return inside & ~z.silhouette
+            cv2.setRNGSeed(0)
+            cv2.grabCut(
+                self.lab[self.hint.frame], label, None, np.zeros((1, 65)), np.zeros((1, 65)), 5, cv2.GC_INIT_WITH_MASK
+            )
+            return (label == cv2.GC_FGD) | (label == cv2.GC_PR_FGD)
         away = np.hypot(x - self.hint.click_px[0], y - self.hint.click_px[1])
         return away < CLICK * self.sizes[self.hint.frame]
 
@@ -175,13 +194,13 @@ def first_models(clip: SmallClip, keys: Int[np.ndarray, "k"], settings: MaskClip
 def follow_hint(
     weights: Float[np.ndarray, "k h w 3"], clip: SmallClip, keys: Int[np.ndarray, "k"]
 ) -> Float[np.ndarray, "k h w 3"]:
-    """First weights that take the object from the hint's frame: what of the hint is neither hand nor forearm."""
+    """First weights that take the object's colours from the hint's frame."""
     out, i = weights.copy(), int(np.searchsorted(keys, clip.hint.frame))
-    z, inside = clip.zone(clip.hint.frame), clip.hinted()
+    z = clip.zone(clip.hint.frame)
     out[..., OBJECT] *= OTHERS
-    out[i, ..., OBJECT] = inside if clip.hint.click_px else inside & ~z.silhouette & (z.forearm < 0.5)
+    out[i, ..., OBJECT] = clip.hinted
     if clip.hint.box_px is not None:
-        out[i, ..., BACKGROUND] = ~inside & (z.distance > 0.1) & (z.behind == 0)
+        out[i, ..., BACKGROUND] = ~clip.boxed() & (z.distance > 0.1) & (z.behind == 0)
     return out
 
 
@@ -276,8 +295,7 @@ def label_frame(clip: SmallClip, keys: Int[np.ndarray, "k"], t: int, models: Mod
     evidence = np.maximum(evidence - top, -settings.max_evidence)
     logits = settings.evidence_weight * evidence + np.log(zone_prior(z))
     if clip.hint is not None and clip.hint.frame == t:
-        inside = clip.hinted()
-        logits[..., OBJECT] += HINT_NATS * (inside.astype(np.float32) if clip.hint.click_px else inside - np.float32(1))
+        logits[..., OBJECT] += HINT_NATS * (clip.hinted.astype(np.float32) - ~clip.boxed())
     if models.places is not None:
         logits += settings.place_weight * np.log(0.1 + 0.9 * place_prior(clip, keys, t, models.places, z, settings))
     return mean_field(logits, lab, z, settings)

@@ -1,4 +1,4 @@
-"""The holding hand in every frame, by one of three trackers: `given`, `noisy` (given plus known noise), `mediapipe`."""
+"""The holding hand in every frame, by one of four trackers: `given`, `noisy` (given plus known noise), `mediapipe`, `file`."""
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from hoi.hand.fitting import fit_hand
 from hoi.hand.model import Side, load_hand
 from hoi.observe.chains import bridge, follow, vote_right
 from hoi.observe.detector import detector
+from hoi.observe.from_file import from_tracks
 from hoi.observe.holding import choose_holding
 
 Hands = dict[str, np.ndarray]
@@ -25,15 +26,20 @@ def track(
     settings: TrackHand,
     seed: int,
 ) -> Hands:
-    """Hands of schema `hands` (hoi.artefacts). `given` is of schema `given_hands`. Side None: found from the pixels."""
+    """Hands of schema `hands` (hoi.artefacts). `given` is of schema `given_hands`, of `tracks` for tracker `file`. Side
+    None: found from the pixels, or from the tracks.
+    """
     if not np.isfinite(K).all():
         raise InputError("intrinsics", f"K = {K.tolist()}", "finite numbers", "correct intrinsics in clip.yaml")
     if settings.tracker == "mediapipe":
         return _seen_hands(frames, K, side, settings)
     if given is None:
-        raise InputError(
-            "hands.npz", "no given hands", f"tracker {settings.tracker} needs them", "use tracker mediapipe"
-        )
+        where = "tracks.npz" if settings.tracker == "file" else "hands.npz"
+        raise InputError(where, "no given hands", f"tracker {settings.tracker} needs them", "use tracker mediapipe")
+    if settings.tracker == "file":
+        wanted = None if side is None else _as_side(side)
+        fitted, seen = from_tracks(given, len(frames), frames.shape[1:3], K, wanted, settings.fitting)
+        return _hands(*fitted, K, "right" if seen["is_right"] else "left") | seen
     if side is None:
         raise InputError("clip.yaml", "no side", "side: right or left, for the given hands", "add the side")
     if settings.tracker == "noisy":

@@ -93,9 +93,10 @@ def pixels_of(
 
 def sampled(image: Float[np.ndarray, "H W *c"], px: Float[np.ndarray, "V 2"]) -> Float[np.ndarray, "V *c"]:
     """An image between its pixels (centres at half-integers); 0 outside."""
-    x, y = (np.ascontiguousarray(px[:, i : i + 1] - 0.5, np.float32) for i in range(2))
-    found = cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
-    return found.reshape(len(px), *image.shape[2:]).astype(np.float64)
+    width = 1024  # OpenCV takes no map longer than 32767 a side
+    padded = np.pad(px - 0.5, ((0, -len(px) % width), (0, 0))).astype(np.float32).reshape(-1, width, 2)
+    found = cv2.remap(image, padded, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
+    return found.reshape(-1, *image.shape[2:])[: len(px)].astype(np.float64)
 
 
 def blended(

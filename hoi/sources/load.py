@@ -31,7 +31,8 @@ def load_folder(row: ClipRow, settings: PrepareClip) -> Prepared:
     info, lens = _info(row, clip.info, footage, media, settings)
     truth = str((clip.path / "gt").resolve()) if (clip.path / "gt").is_dir() else None
     origin = _origin(row, media, footage, truth, lens)
-    return Prepared(footage.frames, info, origin, _given_masks(clip, footage), _given_hands(clip, footage))
+    given = _given_masks(clip, footage), _given_hands(clip, footage), _given_tracks(clip, footage)
+    return Prepared(footage.frames, info, origin, *given)
 
 
 def _span(row: ClipRow) -> FrameRange:
@@ -115,3 +116,15 @@ def _given_hands(clip: Clip, footage: Footage) -> dict[str, np.ndarray] | None:
         raise InputError(path, f"{len(hands['pose'])} rows", f"more than {max(footage.indices)}", "one row per frame")
     rows = {key: hands[key][footage.indices] for key in ("T_cam_hand", "pose")}
     return {"model": hands["model"], "betas": hands["betas"], **rows}
+
+
+def _given_tracks(clip: Clip, footage: Footage) -> dict[str, np.ndarray] | None:
+    """Another tracker's rows of the frames that were taken, renumbered, its focal length at their scale."""
+    tracks = clip.given_tracks()
+    if tracks is None:
+        return None
+    place = {old: new for new, old in enumerate(footage.indices)}
+    kept = np.isin(tracks["frames"], footage.indices)
+    rows = {key: value[kept] for key, value in tracks.items() if value.ndim and key != "frames"}
+    frames = np.array([place[int(t)] for t in tracks["frames"][kept]], np.int64)
+    return rows | {"frames": frames, "focal_px": tracks["focal_px"] * np.float32(footage.scale)}

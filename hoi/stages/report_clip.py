@@ -27,8 +27,9 @@ T = TypeVar("T")
 
 
 def report_clip(
-    clip: Path, variants: list[str], hands: list[Path], masks: list[Path], meshes: list[Path], poses: list[Path],
-    runs: list[Path], overlays: list[Path], coloured: list[Path], scores: list[Path], config: ReportClip, seed: int, output: Path,
+    clip: Path, variants: list[str], hands: list[Path], tracks: list[Path], masks: list[Path], meshes: list[Path],
+    poses: list[Path], runs: list[Path], overlays: list[Path], coloured: list[Path], scores: list[Path],
+    config: ReportClip, seed: int, output: Path,
 ) -> None:  # fmt: skip
     """Write one clip's page, with the data, frames and films that it shows, into a folder."""
     source, truth = read_clip(clip), read_truth(clip)
@@ -62,6 +63,7 @@ def report_clip(
         {column.name: column.contents() for column in columns},
         dict(zip(variants, map(read_json, scores), strict=True)),
         {variant: _unless_failed(read_json, run) or {} for variant, run in zip(variants, runs, strict=True)},
+        {variant: _unless_failed(read_json, track) or {} for variant, track in zip(variants, tracks, strict=True)},
     )
     with whole(output) as folder:
         (folder / "frames").mkdir(parents=True)

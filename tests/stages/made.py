@@ -63,6 +63,7 @@ def write_others(folder, score, hands, masks):
     """What stages before and after the fit write."""
     write_npz("hands", folder / "hands.npz", **hands)
     write_npz("masks", folder / "masks.npz", **masks)
+    write_json(folder / "track.json", {"tracker": EVIL, "coverage": 0.75, "gaps": [[2, 2]], "jitter_mm": None})
     about = {"clip": NAME, "category": EVIL, "source": EVIL, "made_by": {"fit": {EVIL: EVIL}}}
     write_json(folder / "score.json", about | score)
     write_video(folder / "overlay.mp4", (np.full((64, 96, 3), 60 * i, np.uint8) for i in range(N)), 10.0)

@@ -25,7 +25,8 @@ def report(tmp_path_factory):
     write_source(root / "clip")
     write_fits(root / "fits", "clip")
     fits = {key: [root / "fits" / v / "clip" / name for v in SETTINGS.variants] for key, name in {
-        "hands": "hands.npz", "masks": "masks.npz", "meshes": "object.ply", "poses": "poses.npz", "runs": "run.json",
+        "hands": "hands.npz", "tracks": "track.json", "masks": "masks.npz",
+        "meshes": "object.ply", "poses": "poses.npz", "runs": "run.json",
         "overlays": "overlay.mp4", "coloured": "coloured.ply", "scores": "score.json",
     }.items()}  # fmt: skip
     out = root / "report"
@@ -55,6 +56,7 @@ def test_the_page_is_whole_and_says_why_a_fit_failed(report):
     error = layers["error"]["values"]
     low, high = error["low"], error["low"] + 65535 * error["step"]
     assert 3 < low < 5.5 and 8 < high < 11, "5 mm too large on every side, 8.7 at the corners; roughly registered here"
+    assert '<td class="number">2-2</td>' in (page / "index.html").read_text(), "the gap in the tracked hand"
     assert "fit_clip found &lt;/script&gt;" in (page / "index.html").read_text()
 
 

@@ -43,6 +43,7 @@ rule report_clip:
         clip="results/clips/{clip}",
         truth=files_of("gt/*", "gt/masks/*/*"),
         hands=shown("track_hand", "results/hands/{variant}/{clip}.npz"),
+        tracks=shown("track_hand", "results/hands/{variant}/{clip}.json"),
         masks=shown("mask_clip", "results/masks/{variant}/{clip}.npz"),
         meshes=shown("fit_clip", "results/fits/{variant}/{clip}/object.ply"),
         poses=shown("fit_clip", "results/fits/{variant}/{clip}/poses.npz"),
@@ -64,7 +65,7 @@ rule report_clip:
         config=study.report_clip.model_dump_json(),
         seed=study.seed,
     shell:
-        "python -m hoi report_clip --clip {input.clip:q} --variants {params.variants:q} --hands {input.hands:q}"
+        "python -m hoi report_clip --clip {input.clip:q} --variants {params.variants:q} --hands {input.hands:q} --tracks {input.tracks:q}"
         " --masks {input.masks:q} --meshes {input.meshes:q} --poses {input.poses:q} --runs {input.runs:q}"
         " --overlays {input.overlays:q} --coloured {input.coloured:q} --scores {input.scores:q} --config {params.config:q} --seed {params.seed}"
         " --output {output.page:q} 2> {log:q}"

@@ -57,7 +57,15 @@ def test_no_hand_is_no_hand(flat_hand, track_settings):
 
 def test_hard_detections_start_a_chain_where_easy_ones_are_missing(flat_hand, track_settings):
     seer = Seer(flat_hand, lambda t: (0.0, 0.0), easy=lambda t: False, blind=lambda t: t not in (3, 4))
-    assert [s is not None for s in follow(numbered(7), None, seer, track_settings, choose_holding)] == [0, 0, 0, 1, 1, 0, 0]
+    assert [s is not None for s in follow(numbered(7), None, seer, track_settings, choose_holding)] == [
+        0,
+        0,
+        0,
+        1,
+        1,
+        0,
+        0,
+    ]
 
 
 def test_two_hands_make_two_chains_and_the_longer_one_holds(flat_hand, track_settings):

@@ -88,6 +88,7 @@ def test_between_pixels_and_outside():
     image = np.array([[0.0, 1.0]], np.float32)
     px = np.array([[0.5, 0.5], [1.0, 0.5], [1.5, 0.5], [9.0, 9.0]])
     np.testing.assert_allclose(sampled(image, px), [0, 0.5, 1, 0], atol=1e-3)
+    assert sampled(np.ones((2, 2, 3), np.float32), np.ones((40_000, 2))).shape == (40_000, 3), "a fine mesh"
 
 
 def test_filling_is_harmonic_where_nothing_was_seen():

@@ -19,7 +19,8 @@ SETTINGS = PrepareClip.model_validate(CONFIG)
 X264 = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p")
 X265 = ("-c:v", "libx265", "-preset", "ultrafast", "-pix_fmt", "yuv420p10le", "-x265-params")
 # 12 frames at 10 a second, the left half red, the right half as bright as the frame's number
-SCENE = "color=red:s={w}x{h}:r=10:d=1.2,format=rgb24,geq=r='if(lt(X,W/2),200,N*20)':g='if(lt(X,W/2),0,N*20)':b='if(lt(X,W/2),0,N*20)'"
+GREY = "if(lt(X,W/2),0,N*20)"
+SCENE = f"color=red:s={{w}}x{{h}}:r=10:d=1.2,format=rgb24,geq=r='if(lt(X,W/2),200,N*20)':g='{GREY}':b='{GREY}'"
 
 
 def ffmpeg(*words):
