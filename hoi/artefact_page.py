@@ -37,8 +37,9 @@ FILES = (
     FileKind("clips/{clip}/gt/depth.npz", "true depth of made clips", "prepare_clip", "nobody yet", "true_depth"),
     FileKind("hands/{variant}/{clip}.npz", "the tracked hand", "track_hand",
              "mask_clip, fit_clip, score_clip, report_clip", "hands"),
-    FileKind("hands/{variant}/{clip}.json", "how well it was tracked: coverage, gaps, reprojection error (pixels, "
-             "and of the hand's size), jitter (second difference, mm), side, and where the focal length is from", "track_hand", "report_clip"),
+    FileKind("hands/{variant}/{clip}.json", "how well it was tracked: coverage, gaps, reprojection error (pixels, and of the "
+             "hand's size), jitter (second difference, mm), side; where the focal length is from", "track_hand",
+             "report_clip"),
     FileKind("masks/{variant}/{clip}.npz", "visible pixels", "mask_clip",
              "fit_clip, show_clip, score_clip, report_clip", "masks"),
     FileKind("fits/{variant}/{clip}/object.ply", "object surface: object frame, metres, watertight, one component",

@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 
 from hoi.clip import Hint
 from hoi.config import MaskClip
+from hoi.geometry.bars import content_box
 from hoi.observe import colours, scene
 from hoi.observe.barrier import barrier_distance, sharpest_edge
 from hoi.observe.handzone import HandZone, steady_sizes, zone
@@ -100,7 +101,7 @@ def segment(
     hint: Hint | None = None,
 ) -> tuple[Bool[np.ndarray, "n h w"], Bool[np.ndarray, "n h w"], Float[np.ndarray, "n"]]:
     """Visible masks of object and hand, and how decided each frame's pixels are (0 to 1). The hint's frame is a key frame."""
-    rows, columns = scene.content_box(frames)
+    rows, columns = content_box(frames)
     clip = shrink(frames[:, rows, columns], keypoints_px - (columns.start, rows.start), settings)
     keys = np.unique(np.linspace(0, len(frames) - 1, min(len(frames), settings.key_frames)).round().astype(int))
     if hint is not None:

@@ -10,6 +10,7 @@ from hoi.artefacts import read_npz
 from hoi.clip import Clip, ClipInfo, Hint, Intrinsics, Prepared, read_clip, read_masks
 from hoi.config import PrepareClip
 from hoi.errors import InputError
+from hoi.geometry.bars import content_box
 from hoi.sources.probe import lens_px, probe
 from hoi.sources.video import Footage, FrameRange, find_video, read_footage
 from hoi.table import ClipRow
@@ -66,7 +67,9 @@ def _camera(
     elif lens is not None:
         focal, source = lens_px(lens, width, height), f"the file's lens, {lens:g} mm (35 mm equivalent)"
     else:
-        focal, source = settings.focal_over_width * max(width, height), "assumed"
+        rows, columns = content_box(footage.frames)
+        longer = max(rows.stop - rows.start, columns.stop - columns.start)
+        focal, source = settings.focal_over_width * longer, "assumed: the picture's longer side"
     return Intrinsics(fx=focal, fy=focal, cx=width / 2, cy=height / 2), source
 
 
