@@ -21,12 +21,12 @@ from hoi.geometry.bars import content_box
 from hoi.observe import colours, scene
 from hoi.observe.barrier import barrier_distance, sharpest_edge
 from hoi.observe.handzone import HandZone, steady_sizes, zone
+from hoi.observe.hinting import is_object, may_be_object
 from hoi.observe.motion import moves_with_hand
 from hoi.observe.scene import Plate, Transforms
 from hoi.observe.smoothing import Guide, fill_holes, touching
 
 BACKGROUND, HAND, OBJECT = range(3)
-CLICK = 0.25  # hand sizes around a click that are taken to be object
 OTHERS = 0.05  # what the object's first colours in other frames count beside a hint's
 HINT_NATS = 20.0  # how much a hint says for the object at a click, and against it outside a box: it is to be believed
 LEAST_OBJECT = 0.06  # square hand sizes (2 cm square): smaller specks are gaps between fingers
@@ -55,32 +55,15 @@ class SmallClip:
         """Zones of frame t."""
         return zone(self.keypoints[t], float(self.sizes[t]), self.lab.shape[1:3])
 
-    def boxed(self) -> Bool[np.ndarray, "h w"]:
-        """The hint's box; everything for a click."""
-        y, x = np.mgrid[: self.lab.shape[1], : self.lab.shape[2]] + 0.5
-        left, top, right, bottom = self.hint.box_px or (0.0, 0.0, np.inf, np.inf)
-        return (x >= left) & (x <= right) & (y >= top) & (y <= bottom)
+    def allowed(self) -> Bool[np.ndarray, "h w"]:
+        """Where the object may be in the hint's frame."""
+        return may_be_object(self.hint, self.lab.shape[1:3])
 
     @cached_property
     def hinted(self) -> Bool[np.ndarray, "h w"]:
-        """The object in the hint's frame: a disc around the click, or what in the box has other colours than what is
-        around it (GrabCut, Rother et al. 2004) and is not hand.
-        """
-        y, x = np.mgrid[: self.lab.shape[1], : self.lab.shape[2]] + 0.5
-        if self.hint.box_px is not None:
-            z, inside = self.zone(self.hint.frame), self.boxed()
-            label = np.where(inside, cv2.GC_PR_FGD, cv2.GC_BGD).astype(np.uint8)
-            label[inside & (z.silhouette | (z.forearm > 0.5))] = cv2.GC_PR_BGD
-            label[z.silhouette & (cv2.erode(z.silhouette.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0)] = cv2.GC_BGD
-            if not (label == cv2.GC_PR_FGD).any() or not (label == cv2.GC_BGD).any():
-                return inside & ~z.silhouette
-            cv2.setRNGSeed(0)
-            cv2.grabCut(
-                self.lab[self.hint.frame], label, None, np.zeros((1, 65)), np.zeros((1, 65)), 5, cv2.GC_INIT_WITH_MASK
-            )
-            return (label == cv2.GC_FGD) | (label == cv2.GC_PR_FGD)
-        away = np.hypot(x - self.hint.click_px[0], y - self.hint.click_px[1])
-        return away < CLICK * self.sizes[self.hint.frame]
+        """Where the object is in the hint's frame."""
+        t = self.hint.frame
+        return is_object(self.hint, self.lab[t], self.zone(t), float(self.sizes[t]))
 
 
 @dataclass(frozen=True)
@@ -201,7 +184,7 @@ def follow_hint(
     out[..., OBJECT] *= OTHERS
     out[i, ..., OBJECT] = clip.hinted
     if clip.hint.box_px is not None:
-        out[i, ..., BACKGROUND] = ~clip.boxed() & (z.distance > 0.1) & (z.behind == 0)
+        out[i, ..., BACKGROUND] = ~clip.allowed() & (z.distance > 0.1) & (z.behind == 0)
     return out
 
 
@@ -296,7 +279,7 @@ def label_frame(clip: SmallClip, keys: Int[np.ndarray, "k"], t: int, models: Mod
     evidence = np.maximum(evidence - top, -settings.max_evidence)
     logits = settings.evidence_weight * evidence + np.log(zone_prior(z))
     if clip.hint is not None and clip.hint.frame == t:
-        logits[..., OBJECT] += HINT_NATS * (clip.hinted.astype(np.float32) - ~clip.boxed())
+        logits[..., OBJECT] += HINT_NATS * (clip.hinted.astype(np.float32) - ~clip.allowed())
     if models.places is not None:
         logits += settings.place_weight * np.log(0.1 + 0.9 * place_prior(clip, keys, t, models.places, z, settings))
     return mean_field(logits, lab, z, settings)
