@@ -9,7 +9,11 @@ READY := .venv/ready
 TOOLS := .venv/test-tools
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help demo test test-unit lint format install benchmark clean
+# What `make clip` takes, from its command line alone. By `value` and the environment: neither make nor the shell reads it as code.
+$(foreach word,VIDEO CATEGORY NAME SIDE FIRST LAST FOCAL,$(eval \
+	override export $(word) := $$(if $$(filter command,$$(origin $(word))),$$(value $(word)))))
+
+.PHONY: help demo clip test test-unit lint format install benchmark clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -17,6 +21,12 @@ help: ## this list
 demo: $(READY) ## the real clip and six made ones, from pixels to meshes, table and pictures (10 minutes)
 	snakemake --cores $(CORES) --configfile config/config.yaml config/demo.yaml
 	@python -m hoi summary
+
+clip: $(READY) ## your own video to meshes and report: make clip VIDEO=my.mov CATEGORY=mug (docs/wild.md)
+	@python -m hoi own_clip --table results/own_clip.tsv --video="$$VIDEO" --category="$$CATEGORY" --name="$$NAME" \
+		--side="$$SIDE" --first="$$FIRST" --last="$$LAST" --focal_px="$$FOCAL"
+	snakemake --cores $(CORES) --configfile config/config.yaml config/own_clip.yaml
+	@python -m hoi summary --clips results/own_clip.tsv
 
 test: $(READY) $(TOOLS) ## every test: unit, stages, workflow
 	python -m pytest

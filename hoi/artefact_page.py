@@ -32,12 +32,17 @@ FILES = (
     FileKind("clips/{clip}/", "clip folder as in docs/clip_folder.md, with source.json (path, sha256, frame indices, "
              "scale, where the truth lies)", "prepare_clip", "all later stages; `gt/` by score_clip and report_clip alone"),
     FileKind("clips/{clip}/hands.npz", "given hands", "prepare_clip", "track_hand (`given`, `noisy`)", "given_hands"),
-    FileKind("clips/{clip}/gt/poses.npz", "true poses of made clips and of data sets", "prepare_clip", "score_clip, report_clip", "true_poses"),
+    FileKind("clips/{clip}/tracks.npz", "another tracker's keypoints", "prepare_clip", "track_hand (`file`)", "tracks"),
+    FileKind("clips/{clip}/gt/poses.npz", "true poses of made clips and of data sets", "prepare_clip",
+             "score_clip, report_clip", "true_poses"),
     FileKind("clips/{clip}/gt/depth.npz", "true depth of made clips", "prepare_clip", "nobody yet", "true_depth"),
     FileKind("hands/{variant}/{clip}.npz", "the tracked hand", "track_hand",
              "mask_clip, fit_clip, score_clip, report_clip", "hands"),
+    FileKind("hands/{variant}/{clip}.json", "how well it was tracked: coverage, gaps, reprojection error (pixels, and of the "
+             "hand's size), jitter (second difference, mm), side; where the focal length is from", "track_hand",
+             "report_clip"),
     FileKind("masks/{variant}/{clip}.npz", "visible pixels", "mask_clip",
-             "fit_clip, score_clip, report_clip", "masks"),
+             "fit_clip, show_clip, score_clip, report_clip", "masks"),
     FileKind("fits/{variant}/{clip}/object.ply", "object surface: object frame, metres, watertight, one component",
              "fit_clip", "show_clip, score_clip, report_clip"),
     FileKind("fits/{variant}/{clip}/poses.npz", "refined hand, object and camera", "fit_clip",
@@ -46,6 +51,8 @@ FILES = (
     FileKind("fits/{variant}/{clip}/run.json", "commit, dirty, settings, seed, seconds, versions, threads", "fit_clip",
              "score_clip, report_clip, make_report"),
     FileKind("fits/{variant}/{clip}/scene.glb", "animated hand and object, glTF 2.0 (y up), metres", "fit_clip", "people"),
+    FileKind("fits/{variant}/{clip}/coloured.ply, .glb", "the object in the frames' colours, and the scene with it; vertex "
+             "property `seen`: 0 inferred, towards 1 seen in several views", "show_clip", "people, report_clip"),
     FileKind("fits/{variant}/{clip}/still.png", "input, overlay, novel views", "show_clip", "people"),
     FileKind("fits/{variant}/{clip}/overlay.mp4", "fit drawn over the frames, H.264", "show_clip", "people, report_clip"),
     FileKind("scores/{variant}/{clip}.json", "clip, category, variant, failed (and why) and every metric (hoi/metrics.py); null "

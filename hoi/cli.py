@@ -33,7 +33,7 @@ STAGES = (
     "report_clip",
     "make_report",
 )
-COMMANDS = ("summary", "score", "view")  # functions of modules of their names beside this one
+COMMANDS = ("summary", "score", "view", "own_clip")  # functions of modules of their names beside this one
 
 
 def stage_function(name: str) -> Callable[..., None]:

@@ -1,10 +1,11 @@
 """The clip folder: the one format by which clips come in, and in which `prepare_clip` hands them on (docs/clip_folder.md).
 
 frames/00000.png ...       RGB, all of one size
-clip.yaml                  category, side, fps, intrinsics {fx, fy, cx, cy} in pixels
+clip.yaml                  category, side, fps, intrinsics {fx, fy, cx, cy} in pixels, hint {frame, box_px or click_px}
 source.json                where the frames come from (prepared clips only)
 masks/{object,hand}/*.png  given masks, 0/255                                 -- read by masker `given`
 hands.npz                  given hands                                        -- read by trackers `given`, `noisy`
+tracks.npz                 another tracker's keypoints                        -- read by tracker `file`
 gt/                        object.ply, poses.npz, masks/{object,hand}/*.png   -- read by scoring alone
 """
 
@@ -17,7 +18,7 @@ import cv2
 import numpy as np
 import yaml
 from jaxtyping import Bool, Float, UInt8
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from hoi.artefacts import read_json, read_npz, write_json, write_npz
 from hoi.errors import InputError
@@ -39,6 +40,29 @@ class Intrinsics(BaseModel):
         return np.array([[self.fx, 0, self.cx], [0, self.fy, self.cy], [0, 0, 1]], np.float32)
 
 
+class Hint(BaseModel):
+    """Where the held object is in one frame: a box (left, top, right, bottom) or a point (x, y) on it, pixels."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    frame: int
+    box_px: tuple[float, float, float, float] | None = None
+    click_px: tuple[float, float] | None = None
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> "Hint":
+        """A box or a click."""
+        if (self.box_px is None) == (self.click_px is None):
+            raise ValueError("a hint has one of box_px and click_px")
+        return self
+
+    def moved(self, frame: int, scale: float, corner: tuple[float, float] = (0.0, 0.0)) -> "Hint":
+        """The same in a picture that begins at `corner` of this one, scaled, and in its numbering of frames."""
+        box, click = (
+            p and tuple(scale * (v - corner[i % 2]) for i, v in enumerate(p)) for p in (self.box_px, self.click_px)
+        )
+        return Hint(frame=frame, box_px=box, click_px=click)
+
+
 class ClipInfo(BaseModel):
     """What `clip.yaml` may say; everything is optional."""
 
@@ -47,6 +71,7 @@ class ClipInfo(BaseModel):
     side: str | None = None
     fps: float | None = None
     intrinsics: Intrinsics | None = None
+    hint: Hint | None = None
 
 
 @dataclass(frozen=True)
@@ -82,6 +107,11 @@ class Clip:
             raise InputError(path, f"{len(hands['pose'])} rows", f"{n}, one per frame", "give one row per frame")
         return hands
 
+    def given_tracks(self) -> dict[str, np.ndarray] | None:
+        """Another tracker's hands (schema `tracks`), or None if the clip brings none."""
+        path = self.path / "tracks.npz"
+        return read_npz("tracks", path) if path.exists() else None
+
 
 def read_clip(path: Path | str) -> Clip:
     """Open a clip folder; `clip.yaml` is validated here, frames and masks when they are read."""
@@ -98,7 +128,10 @@ def read_clip(path: Path | str) -> Clip:
         return Clip(path, ClipInfo.model_validate(content))
     except (yaml.YAMLError, ValidationError) as error:
         raise InputError(
-            info_path, str(error), "category, side, fps, intrinsics: {fx, fy, cx, cy}, all finite", "correct clip.yaml"
+            info_path,
+            str(error),
+            "category, side, fps, intrinsics: {fx, fy, cx, cy}, hint: {frame, box_px}, all finite",
+            "correct clip.yaml",
         ) from error
 
 
@@ -111,17 +144,22 @@ class Prepared:
     origin: dict[str, Any]
     masks: dict[str, dict[int, np.ndarray]] | None = None
     hands: dict[str, np.ndarray] | None = None
+    tracks: dict[str, np.ndarray] | None = None
 
 
 def write_clip(path: Path, clip: Prepared) -> None:
     """Write frames, clip.yaml, source.json and, where known, given masks and hands into the folder `path`."""
     write_frames(path / "frames", clip.frames)
-    (path / "clip.yaml").write_text(yaml.safe_dump(clip.info.model_dump(exclude_none=True), sort_keys=False))
+    (path / "clip.yaml").write_text(
+        yaml.safe_dump(clip.info.model_dump(mode="json", exclude_none=True), sort_keys=False)
+    )
     write_json(path / "source.json", clip.origin)
     for name, masks in (clip.masks or {}).items():
         write_masks(path / "masks" / name, masks)
     if clip.hands is not None:
         write_npz("given_hands", path / "hands.npz", **clip.hands)
+    if clip.tracks is not None:
+        write_npz("tracks", path / "tracks.npz", **clip.tracks)
 
 
 @dataclass(frozen=True)

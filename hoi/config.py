@@ -157,6 +157,7 @@ class PrepareClip(Section):
 
     procedural: ProceduralSettings
     longest_side_px: Count
+    max_frames: Annotated[int, Field(ge=2)]
     focal_over_width: Positive
     fps_if_unknown: Positive
 
@@ -181,7 +182,7 @@ class HandFitting(Section):
 class TrackHand(Section):
     """The holding hand in every frame."""
 
-    tracker: Literal["given", "noisy", "mediapipe"]
+    tracker: Literal["given", "noisy", "mediapipe", "file"]
     fitting: HandFitting
     palm_threshold: Fraction
     palm_threshold_hard: Fraction
@@ -221,7 +222,7 @@ class MaskClip(Section):
     masker: Literal["given", "grasp", "detectron2", "sam2"]
     detectron2: Detectron2
     sam2: Sam2
-    hint_weight: NonNegative
+    detection_weight: NonNegative
     working_px: Count
     key_frames: Count
     rounds: Count
@@ -425,6 +426,7 @@ class ShowClip(Section):
 
     frames: Count
     tile_px: Count
+    views: Count
 
 
 class MakeTable(Section):

@@ -24,3 +24,16 @@ def read_mesh(path: Path | str) -> trimesh.Trimesh:
         raise InputError(path, found, "finite vertices", "repair the mesh")
     mesh.merge_vertices()
     return mesh
+
+
+def read_coloured(path: Path | str) -> trimesh.Trimesh:
+    """The object in its colours as show_clip writes it: with how well each vertex was seen as its attribute `seen`."""
+    raise_recorded(path)
+    try:
+        mesh = trimesh.load_mesh(path, process=False)
+        seen = mesh.metadata["_ply_raw"]["vertex"]["data"]["seen"]
+    except (OSError, ValueError, KeyError) as error:
+        expected = "a ply with a vertex property `seen`"
+        raise InputError(path, f"{type(error).__name__}: {error}", expected, "delete it; show_clip makes it") from error
+    mesh.vertex_attributes["seen"] = np.asarray(seen, np.float32).reshape(-1)
+    return mesh

@@ -91,16 +91,18 @@ class Study(BaseModel):
         return next(v for v in self.variants if [self.settings(v, s) for s in stages] == mine)
 
     def runs_on(self, variant: str, row: ClipRow) -> bool:
-        """Can this variant run on this clip: `given` hands and masks must be there."""
+        """Can this variant run on this clip: given hands, tracks and masks must be there."""
+        tracker = self.settings(variant, "track_hand").tracker
         if row.source == "procedural":
-            return True
+            return tracker != "file"
         path = Path(str(row.path))
         if row.source in DATASETS:  # planned before their data are there; HO-3D is read without masks
             files = self.settings(variant, "hand").model_dump()["files"]
-            given_hands, given_masks = files is not None, row.source != "ho3d"
+            given_hands, given_masks = files is not None and tracker != "file", row.source != "ho3d"
         else:
-            given_hands, given_masks = (path / "hands.npz").exists(), (path / "masks").is_dir()
-        hands = self.settings(variant, "track_hand").tracker == "mediapipe" or given_hands
+            given = "tracks.npz" if tracker == "file" else "hands.npz"
+            given_hands, given_masks = (path / given).exists(), (path / "masks").is_dir()
+        hands = tracker == "mediapipe" or given_hands
         return hands and (self.settings(variant, "mask_clip").masker != "given" or given_masks)
 
     def as_json(self, variant: str, stage: str) -> str:

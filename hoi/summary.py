@@ -8,19 +8,25 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from hoi.errors import InputError
+from hoi.table import read_table
 
 
-def summary(results: Path = Path("results")) -> None:
-    """Print every table under `results/tables`, and the paths to look at."""
+def summary(results: Path = Path("results"), clips: Path | None = None) -> None:
+    """Print every table under `results/tables`, and the paths to look at; of the clips of one clips table if it is given."""
     console = Console()
     tables = sorted((results / "tables").glob("*.csv"))
     if not tables:
         raise InputError(results / "tables", "no tables", "results/tables/main.csv", "run `make demo` or snakemake")
     for path in tables:
         console.print(_table(path, console))
+    wanted = read_table(clips) if clips else None
     for fit in sorted((results / "fits").glob("*/*/object.ply")):
+        if wanted is not None and fit.parent.name not in wanted:
+            continue
         shown = [
-            name for name in ("still.png", "overlay.mp4", "object.ply", "scene.glb") if (fit.parent / name).exists()
+            name
+            for name in ("still.png", "overlay.mp4", "object.ply", "coloured.ply", "coloured.glb")
+            if (fit.parent / name).exists()
         ]
         console.print(f"{fit.parent}/  {'  '.join(shown)}", highlight=False, soft_wrap=True)
     if (page := results / "report/index.html").exists():

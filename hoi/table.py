@@ -32,6 +32,10 @@ class ClipRow(BaseModel):
     person: Literal["first", "third"] | None = None
     hands: str | None = Field(None, pattern=r"^[a-z0-9_]+$")
     part: int | None = Field(None, ge=1)
+    focal_px: float | None = Field(None, gt=0, allow_inf_nan=False)
+    hint_frame: int | None = Field(None, ge=0)
+    hint_box: tuple[float, float, float, float] | None = None
+    hint_click: tuple[float, float] | None = None
 
     @field_validator("clip")
     @classmethod
@@ -48,6 +52,23 @@ class ClipRow(BaseModel):
         if word is not None and not re.fullmatch(r"[A-Za-z][A-Za-z0-9 _-]*", word):
             raise ValueError("a category is a word")
         return word
+
+    @field_validator("hint_box", "hint_click", mode="before")
+    @classmethod
+    def _pixels(cls, cell: object) -> object:
+        """A table's cell has numbers between spaces or commas."""
+        return cell.replace(",", " ").split() if isinstance(cell, str) else cell
+
+    @model_validator(mode="after")
+    def _hint_is_whole(self) -> "ClipRow":
+        """A hint is a frame with a box or a click in it."""
+        if (self.hint_box is not None) + (self.hint_click is not None) != (self.hint_frame is not None):
+            raise ValueError("a hint has hint_frame and one of hint_box, hint_click")
+        if self.hint_box and not (self.hint_box[0] < self.hint_box[2] and self.hint_box[1] < self.hint_box[3]):
+            raise ValueError("hint_box: left, top, right, bottom in pixels")
+        if self.source == "procedural" and (self.hint_frame is not None or self.focal_px is not None):
+            raise ValueError("hints and focal_px are of videos and folders")
+        return self
 
     @model_validator(mode="after")
     def _fits_source(self) -> "ClipRow":

@@ -1,6 +1,6 @@
 """One hand followed over a clip: sightings linked into chains, one chain chosen, its gaps searched again."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,6 +11,7 @@ from hoi.observe.detector import Detector, Sighting
 from hoi.observe.regions import Region
 
 Frames = UInt8[np.ndarray, "n h w 3"]
+Chooser = Callable[[Sequence["Chain"], bool | None, Frames], "Chain | None"]
 QUARTER_TURNS = (0.0, np.pi / 2, -np.pi / 2, np.pi)
 
 
@@ -29,12 +30,11 @@ class Chain:
         return sum(s.presence * (1.0 if right is None else _side_share(s, right)) for s in self.seen.values())
 
 
-def follow(frames: Frames, right: bool | None, detector: Detector, settings: TrackHand) -> list[Sighting | None]:
-    """The holding hand in every frame, None where it is not seen.
-
-    Which hand holds: the one seen longest and best (`choose`); two hands in a clip are both followed until then.
-    """
-    chain = choose(find_chains(frames, detector, settings), right)
+def follow(
+    frames: Frames, right: bool | None, detector: Detector, settings: TrackHand, choose: Chooser
+) -> list[Sighting | None]:
+    """The holding hand in every frame, None where it is not seen. All hands are followed until one is chosen."""
+    chain = choose(find_chains(frames, detector, settings), right, frames)
     if chain is None:
         return [None] * len(frames)
     spread(chain, frames, detector, settings)
@@ -88,11 +88,6 @@ def link(sightings: Sequence[list[Sighting]], settings: TrackHand) -> list[Chain
             chains[best[1]].seen[t] = sighting
             taken.add(best[1])
     return chains
-
-
-def choose(chains: list[Chain], right: bool | None) -> Chain | None:
-    """The hand that holds the object: the longest and most confident. Another rule (contact, say) would stand here."""
-    return max(chains, key=lambda c: c.weight(right), default=None)
 
 
 def spread(chain: Chain, frames: Frames, detector: Detector, settings: TrackHand) -> None:

@@ -9,20 +9,26 @@ edges are refined at full resolution.
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
+from hoi.clip import Hint
 from hoi.config import MaskClip
+from hoi.geometry.bars import content_box
 from hoi.observe import colours, scene
 from hoi.observe.barrier import barrier_distance, sharpest_edge
 from hoi.observe.handzone import HandZone, steady_sizes, zone
+from hoi.observe.hinting import is_object, may_be_object
 from hoi.observe.motion import moves_with_hand
 from hoi.observe.scene import Plate, Transforms
 from hoi.observe.smoothing import Guide, fill_holes, touching
 
 BACKGROUND, HAND, OBJECT = range(3)
+OTHERS = 0.05  # what the object's first colours in other frames count beside a hint's
+HINT_NATS = 20.0  # how much a hint says for the object at a click, and against it outside a box: it is to be believed
 LEAST_OBJECT = 0.06  # square hand sizes (2 cm square): smaller specks are gaps between fingers
 MAX_BARRIER = 3.0  # nats a pixel's barrier may say for or against background
 GRID, REACH = 96, 3.2  # the hand-centred map: pixels a side, hand sizes from its middle to its sides
@@ -43,11 +49,22 @@ class SmallClip:
     keypoints: Float[np.ndarray, "n 21 2"]
     sizes: Float[np.ndarray, "n"]
     T_frame_first: Transforms
-    hints: Float[np.ndarray, "n h w 3"] | None  # a detector's probabilities of the labels
+    detected: Float[np.ndarray, "n h w 3"] | None = None  # a detector's probabilities of the labels
+    hint: Hint | None = None  # in pixels here
 
     def zone(self, t: int) -> HandZone:
         """Zones of frame t."""
         return zone(self.keypoints[t], float(self.sizes[t]), self.lab.shape[1:3])
+
+    def allowed(self) -> Bool[np.ndarray, "h w"]:
+        """Where the object may be in the hint's frame."""
+        return may_be_object(self.hint, self.lab.shape[1:3])
+
+    @cached_property
+    def hinted(self) -> Bool[np.ndarray, "h w"]:
+        """Where the object is in the hint's frame."""
+        t = self.hint.frame
+        return is_object(self.hint, self.lab[t], self.zone(t), float(self.sizes[t]))
 
 
 @dataclass(frozen=True)
@@ -65,16 +82,21 @@ def segment(
     frames: UInt8[np.ndarray, "n h w 3"],
     keypoints_px: Float[np.ndarray, "n 21 2"],
     settings: MaskClip,
-    hints: Float[np.ndarray, "n h w 3"] | None = None,
+    hint: Hint | None = None,
+    detected: Float[np.ndarray, "n h w 3"] | None = None,
 ) -> tuple[Bool[np.ndarray, "n h w"], Bool[np.ndarray, "n h w"], Float[np.ndarray, "n"]]:
-    """Visible masks of object and hand, and how decided each frame's pixels are (0 to 1).
+    """Visible masks of object and hand, and how decided each frame's pixels are (0 to 1). The hint's frame is a key frame.
 
-    `hints`: what a detector says of the labels, added to the evidence; thirds where it says nothing.
+    `detected`: what a detector says of the labels, added to the evidence; thirds where it says nothing.
     """
-    rows, columns = scene.content_box(frames)
-    inner = None if hints is None else hints[:, rows, columns]
+    rows, columns = content_box(frames)
+    inner = None if detected is None else detected[:, rows, columns]
     clip = shrink(frames[:, rows, columns], keypoints_px - (columns.start, rows.start), settings, inner)
     keys = np.unique(np.linspace(0, len(frames) - 1, min(len(frames), settings.key_frames)).round().astype(int))
+    if hint is not None:
+        scale = clip.lab.shape[2] / (columns.stop - columns.start)
+        clip = replace(clip, hint=hint.moved(hint.frame, scale, (float(columns.start), float(rows.start))))
+        keys = np.union1d(keys, [hint.frame])
     clip = seed_still(clip, first_models(clip, keys, settings))
     models = first_models(clip, keys, settings)
     for _ in range(settings.rounds):
@@ -94,7 +116,7 @@ def shrink(
     frames: UInt8[np.ndarray, "n h w 3"],
     keypoints_px: Float[np.ndarray, "n 21 2"],
     settings: MaskClip,
-    hints: Float[np.ndarray, "n h w 3"] | None,
+    detected: Float[np.ndarray, "n h w 3"] | None,
 ) -> SmallClip:
     """Frames and keypoints at working resolution, and the camera's motion there."""
     scale = min(1.0, settings.working_px / max(frames.shape[1:3]))
@@ -110,10 +132,10 @@ def shrink(
         [moves_with_hand(lab, T, keypoints, z.silhouette, float(sizes[t]), t) for t, z in enumerate(zones)]
     )
     barriers = np.stack([_barrier_bins(image, _rim(z)) for image, z in zip(lab, zones, strict=True)])
-    small_hints = (
-        None if hints is None else np.stack([cv2.resize(x, (w, h), interpolation=cv2.INTER_AREA) for x in hints])
+    small_detected = (
+        None if detected is None else np.stack([cv2.resize(x, (w, h), interpolation=cv2.INTER_AREA) for x in detected])
     )
-    return SmallClip(lab, colours.bin_index(lab), barriers, moving, keypoints, sizes, T, small_hints)
+    return SmallClip(lab, colours.bin_index(lab), barriers, moving, keypoints, sizes, T, small_detected)
 
 
 def seed_still(clip: SmallClip, models: Models) -> SmallClip:
@@ -153,15 +175,31 @@ def first_models(clip: SmallClip, keys: Int[np.ndarray, "k"], settings: MaskClip
         match = np.exp(scene.plate_log_density(clip.lab[t], behind, settings.shadow_share))
         weights[i, ..., OBJECT] /= 1 + np.exp(-3 * clip.moving[t])
         weights[i, ..., OBJECT] *= 1 - behind.known * match / (match + 0.003)
-        if clip.hints is not None:
-            weights[i] *= clip.hints[t]
+        if clip.detected is not None:
+            weights[i] *= clip.detected[t]
+    contrast = settings.first_contrast
+    if clip.hint is not None:
+        weights, contrast = follow_hint(weights, clip, keys), 0.0 if clip.hint.click_px else 0.5 * contrast
     p = [colours.density(bins, weights[..., i].ravel(), settings.colour_blur).ravel() for i in range(3)]
     p[BACKGROUND] = colours.shaded(p[BACKGROUND], settings.shadow_share)
     elsewhere = colours.density(bins, weights[..., BACKGROUND].ravel(), 2 * settings.colour_blur).ravel()
-    elsewhere = settings.first_contrast * (colours.shaded(elsewhere, settings.first_shadow) + p[HAND])
+    elsewhere = contrast * (colours.shaded(elsewhere, settings.first_shadow) + p[HAND])
     own = np.maximum(p[OBJECT] - elsewhere, 0.02 * p[OBJECT])
     p[OBJECT] = 0.98 * own / own.sum() + 0.02 * colours.UNIFORM
     return Models(np.log(np.stack(p)).astype(np.float32), log_barrier, clear, at_rest, None)
+
+
+def follow_hint(
+    weights: Float[np.ndarray, "k h w 3"], clip: SmallClip, keys: Int[np.ndarray, "k"]
+) -> Float[np.ndarray, "k h w 3"]:
+    """First weights that take the object's colours from the hint's frame."""
+    out, i = weights.copy(), int(np.searchsorted(keys, clip.hint.frame))
+    z = clip.zone(clip.hint.frame)
+    out[..., OBJECT] *= OTHERS
+    out[i, ..., OBJECT] = clip.hinted
+    if clip.hint.box_px is not None:
+        out[i, ..., BACKGROUND] = ~clip.allowed() & (z.distance > 0.1) & (z.behind == 0)
+    return out
 
 
 def _first_clear(
@@ -254,8 +292,10 @@ def label_frame(clip: SmallClip, keys: Int[np.ndarray, "k"], t: int, models: Mod
     top = np.maximum(np.maximum(evidence[..., 0], evidence[..., 1]), evidence[..., 2])[..., None]
     evidence = np.maximum(evidence - top, -settings.max_evidence)
     logits = settings.evidence_weight * evidence + np.log(zone_prior(z))
-    if clip.hints is not None:
-        logits += settings.hint_weight * np.log(clip.hints[t])
+    if clip.detected is not None:
+        logits += settings.detection_weight * np.log(clip.detected[t])
+    if clip.hint is not None and clip.hint.frame == t:
+        logits[..., OBJECT] += HINT_NATS * (clip.hinted.astype(np.float32) - ~clip.allowed())
     if models.places is not None:
         logits += settings.place_weight * np.log(0.1 + 0.9 * place_prior(clip, keys, t, models.places, z, settings))
     return mean_field(logits, lab, z, settings)

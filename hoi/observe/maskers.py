@@ -1,14 +1,16 @@
 """Visible pixels of hand and held object in every frame, by one of four maskers.
 
-`given`, `grasp` (pixels and the tracked hand alone), and `detectron2`, `sam2`, whose masks are hints to `grasp`.
+`given`, `grasp` (pixels and the tracked hand alone), and `detectron2`, `sam2`, whose masks are evidence for `grasp`.
 """
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
+from hoi.clip import Hint
 from hoi.config import MaskClip
 from hoi.errors import DataFailure, InputError
 from hoi.observe.grasp import segment
+from hoi.observe.trust import held_part, trust
 
 Masks = dict[str, np.ndarray]
 
@@ -18,30 +20,37 @@ def mask(
     hands: dict[str, np.ndarray],
     given: dict[str, Bool[np.ndarray, "_n _h _w"]] | None,
     settings: MaskClip,
+    hint: Hint | None = None,
 ) -> Masks:
-    """Masks of schema `masks` (hoi.artefacts). `hands` is of schema `hands`; `given` has `object` and `hand`.
+    """Masks of schema `masks` (hoi.artefacts). `hands` is of schema `hands`; `given` has `object` and `hand`. The hint says
+    where the object is in one frame, pixels.
 
-    Confidence is that of the masks times that of the hand; 0 where a frame shows no object or its hand was bridged.
+    Confidence is that of the masks times that of the hand (hoi.observe.trust); 0 where a frame shows no object, where its
+    hand was bridged, and outside the longest part of the clip in which the object is held.
     """
     if settings.masker == "given":
         return _check(_given_masks(frames, given))
     keypoints_px = hands["keypoints_px"]
-    seen_object, seen_hand, decided = segment(frames, keypoints_px, settings, _hints(frames, keypoints_px, settings))
+    detected = _detections(frames, keypoints_px, settings)
+    seen_object, seen_hand, decided = segment(frames, keypoints_px, settings, hint, detected)
     confidence = decided * np.where(hands["found"], 0.5 + 0.5 * hands["confidence"], 0.0)
+    confidence *= trust(seen_object, hands["keypoints_px"])
+    first, last = held_part(seen_object.any((1, 2)) & hands["found"])
+    confidence[:first] = confidence[last + 1 :] = 0
     return _check({"object": seen_object, "hand": seen_hand, "confidence": confidence.astype(np.float32)})
 
 
-def _hints(
+def _detections(
     frames: UInt8[np.ndarray, "n h w 3"], keypoints_px: Float[np.ndarray, "n 21 2"], settings: MaskClip
 ) -> Float[np.ndarray, "n h w 3"] | None:
     """What a segmenter that others trained says of the labels, if one is chosen."""
     if settings.masker == "grasp":
         return None
-    from hoi.observe.pretrained import detectron2_hints, sam2_hints
+    from hoi.observe.pretrained import detectron2_evidence, sam2_evidence
 
     if settings.masker == "detectron2":
-        return detectron2_hints(frames, keypoints_px, settings.detectron2)
-    return sam2_hints(frames, segment(frames, keypoints_px, settings), settings.sam2)
+        return detectron2_evidence(frames, keypoints_px, settings.detectron2)
+    return sam2_evidence(frames, segment(frames, keypoints_px, settings), settings.sam2)
 
 
 def _given_masks(frames: np.ndarray, given: dict[str, np.ndarray] | None) -> Masks:

@@ -18,7 +18,8 @@ NOISE = 6.0  # summed 8-bit Lab difference that means nothing
 
 
 @lru_cache(maxsize=1)
-def _flow_engine() -> cv2.DISOpticalFlow:
+def _flow_engine(size: tuple[int, int]) -> cv2.DISOpticalFlow:
+    """One a picture size: OpenCV's keeps the coarser scales that a smaller picture once made it take."""
     return cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
 
 
@@ -66,7 +67,7 @@ def compare(
 ) -> Float[np.ndarray, "h w"]:
     """The log ratio from one other frame; `background` maps pixels here to there. Zero where both motions agree."""
     h, w = here.shape[:2]
-    flow = _flow_engine().calc(np.ascontiguousarray(here[..., 0]), np.ascontiguousarray(there[..., 0]), None)
+    flow = _flow_engine((h, w)).calc(np.ascontiguousarray(here[..., 0]), np.ascontiguousarray(there[..., 0]), None)
     points = np.argwhere(silhouette)[:: max(1, int(silhouette.sum()) // 400), ::-1]
     if len(points) < 20:
         return np.zeros((h, w), np.float32)

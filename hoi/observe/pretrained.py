@@ -23,7 +23,7 @@ Frames = UInt8[np.ndarray, "n h w 3"]
 Masks = Bool[np.ndarray, "n h w"]
 
 
-def detectron2_hints(
+def detectron2_evidence(
     frames: Frames, keypoints_px: Float[np.ndarray, "n 21 2"], settings: Detectron2
 ) -> Float[np.ndarray, "n h w 3"]:
     """Hints by detectron2's instances, the held one followed through the clip."""
@@ -78,7 +78,7 @@ def load_weights(model: nn.Module, path: Path) -> None:
     model.load_state_dict({k: v for k, v in read.items() if k in wanted}, strict=False)
 
 
-def sam2_hints(frames: Frames, first: tuple[Masks, Masks, Float[np.ndarray, "n"]], settings: Sam2) -> np.ndarray:
+def sam2_evidence(frames: Frames, first: tuple[Masks, Masks, Float[np.ndarray, "n"]], settings: Sam2) -> np.ndarray:
     """Hints by SAM 2, prompted with the most decided frame of the embedded masker and propagated both ways."""
     held, hand, decided = first
     both = held.any((1, 2)) & hand.any((1, 2))

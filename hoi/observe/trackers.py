@@ -1,4 +1,4 @@
-"""The holding hand in every frame, by one of three trackers: `given`, `noisy` (given plus known noise), `mediapipe`."""
+"""The holding hand in every frame, by one of four trackers: `given`, `noisy` (given plus known noise), `mediapipe`, `file`."""
 
 import numpy as np
 import torch
@@ -14,6 +14,8 @@ from hoi.hand.fitting import HandFit, fit_hand
 from hoi.hand.model import Side
 from hoi.observe.chains import bridge, follow, vote_right
 from hoi.observe.detector import detector
+from hoi.observe.from_file import from_tracks
+from hoi.observe.holding import choose_holding
 
 Hands = dict[str, np.ndarray]
 
@@ -27,18 +29,20 @@ def track(
     choice: HandChoice,
     seed: int,
 ) -> Hands:
-    """Hands of schema `hands` (hoi.artefacts), of the chosen model. `given` is of schema `given_hands`.
-
-    Side None: found from the pixels.
+    """Hands of schema `hands` (hoi.artefacts), of the chosen model. `given` is of schema `given_hands`, of `tracks` for
+    tracker `file`. Side None: found from the pixels, or from the tracks.
     """
     if not np.isfinite(K).all():
         raise InputError("intrinsics", f"K = {K.tolist()}", "finite numbers", "correct intrinsics in clip.yaml")
     if settings.tracker == "mediapipe":
         return _seen_hands(frames, K, side, settings, choice)
     if given is None:
-        raise InputError(
-            "hands.npz", "no given hands", f"tracker {settings.tracker} needs them", "use tracker mediapipe"
-        )
+        where = "tracks.npz" if settings.tracker == "file" else "hands.npz"
+        raise InputError(where, "no given hands", f"tracker {settings.tracker} needs them", "use tracker mediapipe")
+    if settings.tracker == "file":
+        wanted = None if side is None else _as_side(side)
+        fitted, seen = from_tracks(given, len(frames), frames.shape[1:3], K, wanted, choice, settings.fitting)
+        return _hands(fitted, K, "right" if seen["is_right"] else "left", choice) | seen
     if side is None:
         raise InputError("clip.yaml", "no side", "side: right or left, for the given hands", "add the side")
     if settings.tracker == "noisy":
@@ -111,7 +115,7 @@ def _seen_hands(
 ) -> Hands:  # fmt: skip
     """Detector, then the hand model fitted to its keypoints over the whole clip."""
     wanted = None if side is None else _as_side(side) == "right"
-    sightings = follow(frames, wanted, detector(), settings)
+    sightings = follow(frames, wanted, detector(), settings, choose_holding)
     found: Bool[np.ndarray, n] = np.array([s is not None for s in sightings])
     if not found.any():
         expected = "a hand, large enough and not wholly hidden, in some frame"

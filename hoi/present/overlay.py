@@ -24,7 +24,7 @@ class MovingObject:
 
     mesh: trimesh.Trimesh  # object frame, metres
     T_cam_obj: Float[np.ndarray, "N 4 4"]
-    rgb: tuple[float, float, float] = OBJECT_RGB
+    rgb: tuple[float, float, float] | Float[np.ndarray, "V 3"] = OBJECT_RGB  # one colour, or one a vertex
 
     def body(self, frame: int) -> Body:
         """The object at one frame."""

@@ -7,19 +7,21 @@ import cv2
 import numpy as np
 
 from hoi.artefacts import read_npz
-from hoi.clip import Clip, ClipInfo, Intrinsics, Prepared, read_clip, read_masks
+from hoi.clip import Clip, ClipInfo, Hint, Intrinsics, Prepared, read_clip, read_masks
 from hoi.config import PrepareClip
 from hoi.errors import InputError
+from hoi.geometry.bars import content_box
+from hoi.sources.probe import lens_px, probe
 from hoi.sources.video import Footage, FrameRange, find_video, read_footage
 from hoi.table import ClipRow
 
 
 def load_video(row: ClipRow, settings: PrepareClip) -> Prepared:
-    """A video file: frames alone; the focal length is assumed."""
+    """A video file: frames alone; the focal length is the table's, the file's, or assumed."""
     path = Path(str(row.path))
-    footage = read_footage(path, _span(row), settings.longest_side_px)
-    info = _info(row, ClipInfo(), footage, settings)
-    return Prepared(footage.frames, info, _origin(row, path, footage, None, assumed_focal=True))
+    footage = read_footage(path, _span(row), settings.longest_side_px, settings.max_frames)
+    info, lens = _info(row, ClipInfo(), footage, path, settings)
+    return Prepared(footage.frames, info, _origin(row, path, footage, None, lens))
 
 
 def load_folder(row: ClipRow, settings: PrepareClip) -> Prepared:
@@ -27,37 +29,70 @@ def load_folder(row: ClipRow, settings: PrepareClip) -> Prepared:
     clip = read_clip(Path(str(row.path)))
     media = clip.path / "frames" if (clip.path / "frames").is_dir() else find_video(clip.path)
     footage = read_footage(media, _span(row), settings.longest_side_px)
-    info = _info(row, clip.info, footage, settings)
+    info, lens = _info(row, clip.info, footage, media, settings)
     truth = str((clip.path / "gt").resolve()) if (clip.path / "gt").is_dir() else None
-    origin = _origin(row, media, footage, truth, assumed_focal=clip.info.intrinsics is None)
-    return Prepared(footage.frames, info, origin, _given_masks(clip, footage), _given_hands(clip, footage))
+    origin = _origin(row, media, footage, truth, lens)
+    given = _given_masks(clip, footage), _given_hands(clip, footage), _given_tracks(clip, footage)
+    return Prepared(footage.frames, info, origin, *given)
 
 
 def _span(row: ClipRow) -> FrameRange:
     return FrameRange(row.first, row.last, row.stride)
 
 
-def _info(row: ClipRow, given: ClipInfo, footage: Footage, settings: PrepareClip) -> ClipInfo:
-    height, width = footage.frames.shape[1:3]
+def _info(row: ClipRow, given: ClipInfo, footage: Footage, media: Path, settings: PrepareClip) -> tuple[ClipInfo, str]:
+    """What is known of the clip, and where its focal length is from."""
     side = row.side or given.side
     if side not in (None, "right", "left"):
         raise InputError(f"clip {row.clip}: side", repr(side), "right, left or empty", "correct clip.yaml")
-    if given.intrinsics is None:
-        focal = settings.focal_over_width * width
-        camera = Intrinsics(fx=focal, fy=focal, cx=width / 2, cy=height / 2)
-    else:
-        s = footage.scale
-        camera = Intrinsics(**{key: value * s for key, value in given.intrinsics.model_dump().items()})
+    camera, lens = _camera(row, given, footage, media, settings)
     fps = footage.fps or (given.fps / (row.stride or 1) if given.fps else settings.fps_if_unknown)
-    return ClipInfo(category=row.category or given.category or "object", side=side, fps=fps, intrinsics=camera)
+    info = ClipInfo(
+        category=row.category or given.category or "object", side=side, fps=fps, intrinsics=camera,
+        hint=_hint(row, given, footage),
+    )  # fmt: skip
+    return info, lens
 
 
-def _origin(row: ClipRow, media: Path, footage: Footage, truth: str | None, assumed_focal: bool) -> dict:
+def _camera(
+    row: ClipRow, given: ClipInfo, footage: Footage, media: Path, settings: PrepareClip
+) -> tuple[Intrinsics, str]:
+    """Intrinsics of the prepared frames: from the table, the clip folder, the file's lens, or assumed; and which."""
+    (height, width), s = footage.frames.shape[1:3], footage.scale
+    if row.focal_px is None and given.intrinsics is not None:
+        return Intrinsics(**{key: value * s for key, value in given.intrinsics.model_dump().items()}), "given"
+    lens = probe(media).lens_35mm if row.focal_px is None and media.is_file() else None
+    if row.focal_px is not None:
+        focal, source = row.focal_px * s, "clips table"
+    elif lens is not None:
+        focal, source = lens_px(lens, width, height), f"the file's lens, {lens:g} mm (35 mm equivalent)"
+    else:
+        rows, columns = content_box(footage.frames)
+        longer = max(rows.stop - rows.start, columns.stop - columns.start)
+        focal, source = settings.focal_over_width * longer, "assumed: the picture's longer side"
+    return Intrinsics(fx=focal, fy=focal, cx=width / 2, cy=height / 2), source
+
+
+def _hint(row: ClipRow, given: ClipInfo, footage: Footage) -> Hint | None:
+    """The hint of the table or of clip.yaml, at the prepared frames' scale and at the nearest frame that was taken."""
+    if row.hint_frame is not None:
+        hint = Hint(frame=row.hint_frame, box_px=row.hint_box, click_px=row.hint_click)
+    elif given.hint is not None:
+        hint = given.hint
+    else:
+        return None
+    if not min(footage.indices) <= hint.frame <= max(footage.indices):
+        expected = f"a frame from {min(footage.indices)} to {max(footage.indices)}"
+        raise InputError(f"clip {row.clip}: hint_frame", str(hint.frame), expected, "correct the hint or the range")
+    return hint.moved(int(np.abs(np.array(footage.indices) - hint.frame).argmin()), footage.scale)
+
+
+def _origin(row: ClipRow, media: Path, footage: Footage, truth: str | None, lens: str) -> dict:
     digest = hashlib.sha256(media.read_bytes()).hexdigest() if media.is_file() else None
     return {
         "source": row.source, "path": str(media), "sha256": digest, "frames": footage.indices, "scale": footage.scale,
-        "intrinsics": "assumed" if assumed_focal else "given", "truth": truth,
-    }  # fmt: skip
+        "intrinsics": lens, "truth": truth,
+    } | footage.notes  # fmt: skip
 
 
 def _given_masks(clip: Clip, footage: Footage) -> dict[str, dict[int, np.ndarray]] | None:
@@ -84,3 +119,15 @@ def _given_hands(clip: Clip, footage: Footage) -> dict[str, np.ndarray] | None:
         raise InputError(path, f"{len(hands['pose'])} rows", f"more than {max(footage.indices)}", "one row per frame")
     rows = {key: hands[key][footage.indices] for key in ("T_cam_hand", "pose")}
     return {"model": hands["model"], "betas": hands["betas"], **rows}
+
+
+def _given_tracks(clip: Clip, footage: Footage) -> dict[str, np.ndarray] | None:
+    """Another tracker's rows of the frames that were taken, renumbered, its focal length at their scale."""
+    tracks = clip.given_tracks()
+    if tracks is None:
+        return None
+    place = {old: new for new, old in enumerate(footage.indices)}
+    kept = np.isin(tracks["frames"], footage.indices)
+    rows = {key: value[kept] for key, value in tracks.items() if value.ndim and key != "frames"}
+    frames = np.array([place[int(t)] for t in tracks["frames"][kept]], np.int64)
+    return rows | {"frames": frames, "focal_px": tracks["focal_px"] * np.float32(footage.scale)}

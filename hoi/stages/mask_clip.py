@@ -11,5 +11,6 @@ from hoi.observe.maskers import mask
 def mask_clip(clip: Path, hands: Path, config: MaskClip, output: Output) -> None:
     """Mask the holding hand and the held object through a prepared clip."""
     source = read_clip(clip)
-    masks = mask(source.frames(), read_npz("hands", hands), source.given_masks(), config)
+    given = source.given_masks() if config.masker == "given" else None  # a few masks alone are no reason to stop
+    masks = mask(source.frames(), read_npz("hands", hands), given, config, source.info.hint)
     write_npz("masks", output, **masks)

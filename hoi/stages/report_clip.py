@@ -15,7 +15,7 @@ from hoi.clip import read_clip, read_truth
 from hoi.config import ReportClip
 from hoi.errors import DataFailure
 from hoi.evaluate.score import is_failed
-from hoi.meshes import read_mesh
+from hoi.meshes import read_coloured, read_mesh
 from hoi.present.overlay import overlaid
 from hoi.present.site.columns import Found, found_column, true_column
 from hoi.present.site.pages import clip_page, script
@@ -27,8 +27,9 @@ T = TypeVar("T")
 
 
 def report_clip(
-    clip: Path, variants: list[str], hands: list[Path], masks: list[Path], meshes: list[Path], poses: list[Path],
-    runs: list[Path], overlays: list[Path], scores: list[Path], config: ReportClip, seed: int, output: Path,
+    clip: Path, variants: list[str], hands: list[Path], tracks: list[Path], masks: list[Path], meshes: list[Path],
+    poses: list[Path], runs: list[Path], overlays: list[Path], coloured: list[Path], scores: list[Path],
+    config: ReportClip, seed: int, output: Path,
 ) -> None:  # fmt: skip
     """Write one clip's page, with the data, frames and films that it shows, into a folder."""
     source, truth = read_clip(clip), read_truth(clip)
@@ -38,9 +39,10 @@ def report_clip(
         Found(
             variant,
             _object(mesh),
+            _unless_failed(read_coloured, looks),
             *(_unless_failed(partial(read_npz, k), x) for k, x in zip(KINDS, files, strict=True)),
         )
-        for variant, mesh, *files in zip(variants, meshes, poses, hands, masks, strict=True)
+        for variant, mesh, looks, *files in zip(variants, meshes, coloured, poses, hands, masks, strict=True)
     ]
     K = np.tile(source.K(), (len(frames), 1, 1))
     columns = [found_column(one, true.mesh, K, config, seed) for one in found]
@@ -61,6 +63,7 @@ def report_clip(
         {column.name: column.contents() for column in columns},
         dict(zip(variants, map(read_json, scores), strict=True)),
         {variant: _unless_failed(read_json, run) or {} for variant, run in zip(variants, runs, strict=True)},
+        {variant: _unless_failed(read_json, track) or {} for variant, track in zip(variants, tracks, strict=True)},
     )
     with whole(output) as folder:
         (folder / "frames").mkdir(parents=True)

@@ -2,14 +2,19 @@
 
 from pathlib import Path
 
-from hoi.artefacts import Output, write_npz
+from hoi.artefacts import Output, read_json, write_json, write_npz
 from hoi.clip import read_clip
 from hoi.config import HandChoice, TrackHand
+from hoi.observe.quality import track_quality
 from hoi.observe.trackers import track
 
 
-def track_hand(clip: Path, config: TrackHand, hand: HandChoice, seed: int, output: Output) -> None:
-    """Track the hand through a prepared clip."""
+def track_hand(clip: Path, config: TrackHand, hand: HandChoice, seed: int, output: Output, quality: Output) -> None:
+    """Track the hand through a prepared clip; write it, and how well it went."""
     source = read_clip(clip)
-    hands = track(source.frames(), source.K(), source.info.side, source.given_hands(), config, hand, seed)
+    given = source.given_tracks() if config.tracker == "file" else source.given_hands()
+    hands = track(source.frames(), source.K(), source.info.side, given, config, hand, seed)
     write_npz("hands", output, **hands)
+    offsets = config.fitting.keypoint_offsets_mm if config.tracker == "mediapipe" else None
+    focal = read_json(clip / "source.json")["intrinsics"]
+    write_json(quality, {"tracker": config.tracker, "focal_length": focal} | track_quality(hands, offsets))

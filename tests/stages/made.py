@@ -7,6 +7,7 @@ from hoi.artefacts import write_failure, write_json, write_npz
 from hoi.clip import ClipInfo, Intrinsics, Prepared, write_clip
 from hoi.errors import DataFailure
 from hoi.hand.model import load_hand
+from hoi.present.appearance import Appearance
 from hoi.present.hands import hand_vertices_cam
 from hoi.present.overlay import write_video
 
@@ -39,6 +40,9 @@ def write_fit(folder, variant, mesh, poses, hands, masks):
     """A fit that went well."""
     folder.mkdir(parents=True)
     mesh.export(folder / "object.ply")
+    x = np.asarray(mesh.vertices)[:, 0]
+    looks = Appearance(np.where(x[:, None] < 0, [0.9, 0.1, 0.1], [0.1, 0.8, 0.1]), (x < 0).astype(float))
+    looks.painted(mesh).export(folder / "coloured.ply")
     write_npz("poses", folder / "poses.npz", **poses)
     write_json(
         folder / "run.json", {"commit": "c0ffee", "dirty": False, "settings": {EVIL: {"a": EVIL}}, "machine": EVIL}
@@ -50,7 +54,7 @@ def write_failed_fit(folder, variant, hands, masks):
     """A fit that its data did not allow."""
     folder.mkdir(parents=True)
     failure = DataFailure(EVIL, EVIL, EVIL, EVIL, stage="fit_clip", log=EVIL)
-    for name in ("object.ply", "poses.npz", "run.json"):
+    for name in ("object.ply", "coloured.ply", "poses.npz", "run.json"):
         write_failure(folder / name, failure)
     write_others(folder, {"variant": variant, "f5": 0.0, "failed": True, "failure": failure.record()}, hands, masks)
 
@@ -59,6 +63,7 @@ def write_others(folder, score, hands, masks):
     """What stages before and after the fit write."""
     write_npz("hands", folder / "hands.npz", **hands)
     write_npz("masks", folder / "masks.npz", **masks)
+    write_json(folder / "track.json", {"tracker": EVIL, "coverage": 0.75, "gaps": [[2, 2]], "jitter_mm": None})
     about = {"clip": NAME, "category": EVIL, "source": EVIL, "made_by": {"fit": {EVIL: EVIL}}}
     write_json(folder / "score.json", about | score)
     write_video(folder / "overlay.mp4", (np.full((64, 96, 3), 60 * i, np.uint8) for i in range(N)), 10.0)

@@ -25,8 +25,9 @@ def report(tmp_path_factory):
     write_source(root / "clip")
     write_fits(root / "fits", "clip")
     fits = {key: [root / "fits" / v / "clip" / name for v in SETTINGS.variants] for key, name in {
-        "hands": "hands.npz", "masks": "masks.npz", "meshes": "object.ply", "poses": "poses.npz", "runs": "run.json",
-        "overlays": "overlay.mp4", "scores": "score.json",
+        "hands": "hands.npz", "tracks": "track.json", "masks": "masks.npz",
+        "meshes": "object.ply", "poses": "poses.npz", "runs": "run.json",
+        "overlays": "overlay.mp4", "coloured": "coloured.ply", "scores": "score.json",
     }.items()}  # fmt: skip
     out = root / "report"
     report_clip(
@@ -50,9 +51,12 @@ def test_the_page_is_whole_and_says_why_a_fit_failed(report):
     columns = json.loads(content)["columns"]
     assert [c["name"] for c in columns] == ["box", "broken", "truth"]
     assert [c["object"] is None for c in columns] == [False, True, False]
-    error = columns[0]["object"]["layers"][0]["values"]
+    layers = {layer["name"]: layer for layer in columns[0]["object"]["layers"]}
+    assert list(layers) == ["filmed", "seen", "error"] and layers["seen"]["ends"] == ["inferred", "seen"]
+    error = layers["error"]["values"]
     low, high = error["low"], error["low"] + 65535 * error["step"]
     assert 3 < low < 5.5 and 8 < high < 11, "5 mm too large on every side, 8.7 at the corners; roughly registered here"
+    assert '<td class="number">2-2</td>' in (page / "index.html").read_text(), "the gap in the tracked hand"
     assert "fit_clip found &lt;/script&gt;" in (page / "index.html").read_text()
 
 
@@ -133,6 +137,17 @@ def test_the_error_map_has_a_legend_in_millimetres(clip_page):
     clip_page.js("document.querySelector('[name=colour][value=error]').click()")
     assert clip_page.js("document.querySelector('#legend').innerText").split("\n") == ["0 mm", "≥ 20 mm"]
     clip_page.until(f"{free(0)}.toDataURL() !== {json.dumps(before)}")
+
+
+def test_the_object_is_shown_as_filmed_and_says_what_was_seen(clip_page):
+    pictures = [clip_page.js(f"{free(0)}.toDataURL()")]
+    for layer, legend in (("filmed", None), ("seen", ["inferred", "seen"])):
+        clip_page.js(f"document.querySelector('[name=colour][value={layer}]').click()")
+        clip_page.until(f"!{json.dumps(pictures)}.includes({free(0)}.toDataURL())")
+        pictures.append(clip_page.js(f"{free(0)}.toDataURL()"))
+        assert clip_page.js("document.querySelector('#legend').hidden") == (legend is None)
+        if legend:
+            assert clip_page.js("document.querySelector('#legend').innerText").split("\n") == legend
 
 
 def test_a_link_leads_to_a_moment_and_a_layer(report, browser):

@@ -31,6 +31,7 @@ def test_table_and_pictures_are_there(finished):
             fit = results / "fits" / variant / clip
             assert {p.name for p in fit.iterdir()} == {
                 "object.ply", "poses.npz", "history.parquet", "run.json", "scene.glb", "still.png", "overlay.mp4",
+                "coloured.ply", "coloured.glb",
             }  # fmt: skip
 
 

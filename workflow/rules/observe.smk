@@ -1,7 +1,7 @@
 """What the frames show: the moving hand, then the visible pixels of hand and object.
 
 input:   results/clips/{clip}
-output:  results/hands/{variant}/{clip}.npz, results/masks/{variant}/{clip}.npz
+output:  results/hands/{variant}/{clip}.npz and .json, results/masks/{variant}/{clip}.npz
 """
 
 
@@ -12,6 +12,7 @@ rule track_hand:
         code=stage_code("track_hand"),
     output:
         hands="results/hands/{variant}/{clip}.npz",
+        quality="results/hands/{variant}/{clip}.json",
     log:
         "results/logs/track_hand/{variant}/{clip}.log",
     benchmark:
@@ -24,7 +25,7 @@ rule track_hand:
         seed=study.seed,
     shell:
         "python -m hoi track_hand --clip {input.clip:q} --config {params.config:q} --hand {params.hand:q}"
-        " --seed {params.seed} --output {output.hands:q} --log {log:q} 2> {log:q}"
+        " --seed {params.seed} --output {output.hands:q} --quality {output.quality:q} --log {log:q} 2> {log:q}"
 
 
 rule mask_clip:

@@ -8,7 +8,7 @@ output:  results/clips/{clip}/   frames/, clip.yaml, source.json and, where know
 rule prepare_clip:
     """Read or render a clip's frames; write them with what is known of them as a clip folder."""
     input:
-        media=files_of("clip.*", "frames/*", "masks/*/*", "hands.npz"),
+        media=files_of("clip.*", "frames/*", "masks/*/*", "hands.npz", "tracks.npz"),
         code=stage_code("prepare_clip"),
     output:
         clip=directory("results/clips/{clip}"),

@@ -1,14 +1,15 @@
 """Pictures of every fit, and the report that a browser opens.
 
 input:   results/fits/{variant}/{clip}/, results/clips/{clip} and its truth, results/hands/, masks/, scores/ and tables/
-output:  results/fits/{variant}/{clip}/still.png, overlay.mp4; results/report/index.html, clips/{clip}/, site/
+output:  results/fits/{variant}/{clip}/still.png, overlay.mp4, coloured.{ply,glb}; results/report/index.html, clips/{clip}/, site/
 """
 
 
 rule show_clip:
-    """Overlay video, and a still of input, overlay and novel views."""
+    """The object in its colours; overlay video, and a still of input, overlay and novel views."""
     input:
         clip="results/clips/{clip}",
+        masks=made_by("mask_clip", "results/masks/{variant}/{clip}.npz"),
         mesh=made_by("fit_clip", "results/fits/{variant}/{clip}/object.ply"),
         poses=made_by("fit_clip", "results/fits/{variant}/{clip}/poses.npz"),
         code=stage_code("show_clip"),
@@ -20,6 +21,8 @@ rule show_clip:
             subcategory="{variant}",
         ),
         overlay="results/fits/{variant}/{clip}/overlay.mp4",
+        coloured="results/fits/{variant}/{clip}/coloured.ply",
+        scene="results/fits/{variant}/{clip}/coloured.glb",
     log:
         "results/logs/show_clip/{variant}/{clip}.log",
     benchmark:
@@ -29,8 +32,9 @@ rule show_clip:
     params:
         config=settings("show_clip"),
     shell:
-        "python -m hoi show_clip --clip {input.clip:q} --mesh {input.mesh:q} --poses {input.poses:q}"
-        " --config {params.config:q} --still_path {output.still:q} --overlay {output.overlay:q} 2> {log:q}"
+        "python -m hoi show_clip --clip {input.clip:q} --masks {input.masks:q} --mesh {input.mesh:q}"
+        " --poses {input.poses:q} --config {params.config:q} --still_path {output.still:q} --overlay {output.overlay:q}"
+        " --coloured {output.coloured:q} --coloured_scene {output.scene:q} 2> {log:q}"
 
 
 rule report_clip:
@@ -39,11 +43,13 @@ rule report_clip:
         clip="results/clips/{clip}",
         truth=files_of("gt/*", "gt/masks/*/*"),
         hands=shown("track_hand", "results/hands/{variant}/{clip}.npz"),
+        tracks=shown("track_hand", "results/hands/{variant}/{clip}.json"),
         masks=shown("mask_clip", "results/masks/{variant}/{clip}.npz"),
         meshes=shown("fit_clip", "results/fits/{variant}/{clip}/object.ply"),
         poses=shown("fit_clip", "results/fits/{variant}/{clip}/poses.npz"),
         runs=shown("fit_clip", "results/fits/{variant}/{clip}/run.json"),
         overlays=shown("show_clip", "results/fits/{variant}/{clip}/overlay.mp4"),
+        coloured=shown("show_clip", "results/fits/{variant}/{clip}/coloured.ply"),
         scores=shown(None, "results/scores/{variant}/{clip}.json"),
         code=stage_code("report_clip"),
     output:
@@ -59,9 +65,9 @@ rule report_clip:
         config=study.report_clip.model_dump_json(),
         seed=study.seed,
     shell:
-        "python -m hoi report_clip --clip {input.clip:q} --variants {params.variants:q} --hands {input.hands:q}"
+        "python -m hoi report_clip --clip {input.clip:q} --variants {params.variants:q} --hands {input.hands:q} --tracks {input.tracks:q}"
         " --masks {input.masks:q} --meshes {input.meshes:q} --poses {input.poses:q} --runs {input.runs:q}"
-        " --overlays {input.overlays:q} --scores {input.scores:q} --config {params.config:q} --seed {params.seed}"
+        " --overlays {input.overlays:q} --coloured {input.coloured:q} --scores {input.scores:q} --config {params.config:q} --seed {params.seed}"
         " --output {output.page:q} 2> {log:q}"
 
 

@@ -11,7 +11,7 @@ from hoi.config import ReportClip
 from hoi.geometry.registration import Search
 from hoi.hand.choice import hand_of
 from hoi.present.hands import hand_vertices_cam
-from hoi.present.site.shown import Column, Hand, error_layer, surface_of
+from hoi.present.site.shown import Column, Hand, error_layer, surface_of, with_looks
 
 TRUTH = "truth"
 
@@ -22,6 +22,7 @@ class Found:
 
     variant: str
     mesh: trimesh.Trimesh | None  # object frame, metres
+    coloured: trimesh.Trimesh | None  # the same in its colours, with `seen` a vertex
     poses: Mapping[str, np.ndarray] | None  # schema `poses`
     hands: Mapping[str, np.ndarray] | None  # schema `hands`
     masks: Mapping[str, np.ndarray] | None  # schema `masks`
@@ -36,10 +37,12 @@ def found_column(
         K, hand = found.poses["K"], _hand(found.poses)
     if found.poses is not None and found.mesh is not None:
         surface = surface_of(found.mesh, found.poses["T_cam_obj"], config.faces)
+        if found.coloured is not None:
+            surface = with_looks(surface, found.coloured)
         if truth is not None:
             search = Search(**config.registration.model_dump())
             layer = error_layer(surface.vertices, found.mesh, truth, search, config.samples, config.error_mm, seed)
-            surface = replace(surface, layers=(layer,))
+            surface = replace(surface, layers=(*surface.layers, layer))
     tracked, masks = found.hands or {}, found.masks or {}
     return Column(
         found.variant,

@@ -36,8 +36,11 @@ def clip_page(
     columns: Mapping[str, str],
     scores: Mapping[str, Record],
     runs: Mapping[str, Record],
+    tracks: Mapping[str, Record],
 ) -> str:
-    """A clip's page: `about` its frames, where they are from (`source`), its columns with what they show, and fits by name."""
+    """A clip's page: `about` its frames, where they are from (`source`), its columns with what they show, and fits by name,
+    with how well their hands were tracked.
+    """
     fits = list(scores)
     settings = _side_by_side([flattened(runs[fit].get("settings", {})) for fit in fits])
     made = [{key: value for key, value in flattened(runs[fit]).items() if not _is_setting(key)} for fit in fits]
@@ -58,6 +61,7 @@ def clip_page(
             for name, contents in columns.items()
         ],
         fits=fits,
+        tracks=_side_by_side([{k: _tracked(v) for k, v in tracks[fit].items()} for fit in fits]),
         films=[(fit, f"{fit}.mp4") for fit in fits],
         metrics=[(title(key), cells) for key, cells in metrics],
         provenance=_side_by_side(made),
@@ -90,6 +94,11 @@ def index_page(
             ],
         },
     )
+
+
+def _tracked(value: Any) -> str:
+    """A fact of the tracked hand; stretches of frames as 3-5, 9-9."""
+    return ", ".join(f"{a}-{b}" for a, b in value) or "none" if isinstance(value, list) else shown(value)
 
 
 def title(key: str) -> str:

@@ -4,13 +4,14 @@ Coordinates as everywhere: OpenCV's camera, metres, pixels of the clip's frames 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import cv2
 import numpy as np
 import trimesh
 from jaxtyping import Bool, Float, Integer
+from scipy.spatial import cKDTree
 
 from hoi.geometry.raycast import distance_to_surface
 from hoi.geometry.registration import Search, register
@@ -32,10 +33,12 @@ class Layer:
     low: float  # where the colours begin
     high: float  # and end; values beyond have the last colour
     values: Float[np.ndarray, " V"]
+    ends: tuple[str, str] | None = None  # what the legend says of low and high, instead of the numbers
 
     def data(self) -> dict[str, Any]:
         """As JSON."""
-        scale = {"name": self.name, "title": self.title, "unit": self.unit, "low": self.low, "high": self.high}
+        ends = self.ends or (f"{self.low:g} {self.unit}", f"≥ {self.high:g} {self.unit}")
+        scale = {"name": self.name, "title": self.title, "ends": ends, "low": self.low, "high": self.high}
         return scale | {"values": packed_in_steps(np.asarray(self.values, np.float64))}
 
 
@@ -47,14 +50,17 @@ class Surface:
     faces: Integer[np.ndarray, "F 3"]
     T_cam_obj: Float[np.ndarray, "N 4 4"]
     layers: Sequence[Layer] = ()
+    rgb: Float[np.ndarray, "V 3"] | None = None  # the object's own colours, sRGB, 0 to 1
 
     def data(self) -> dict[str, Any]:
         """As JSON."""
+        bytes_ = None if self.rgb is None else np.round(255 * self.rgb).astype(np.uint8)
+        filmed = [] if bytes_ is None else [{"name": "filmed", "title": "as filmed", "rgb": packed(bytes_)}]
         return {
             "vertices": packed(np.asarray(self.vertices)),
             "faces": packed(np.asarray(self.faces)),
             "poses": packed(self.T_cam_obj),
-            "layers": [layer.data() for layer in self.layers],
+            "layers": filmed + [layer.data() for layer in self.layers],
         }
 
 
@@ -141,6 +147,15 @@ def error_layer(
     moved = register(p, t, with_scale=False, search=search).apply(np.asarray(vertices, np.float64))
     error_mm = 1000 * distance_to_surface(moved, np.asarray(truth.vertices), np.asarray(truth.faces))
     return Layer("error", "distance to the truth", "mm", 0.0, high_mm, error_mm.astype(np.float64))
+
+
+def with_looks(surface: Surface, coloured: trimesh.Trimesh) -> Surface:
+    """The surface with the colours of the nearest vertices of a mesh, and how well they were seen as a layer."""
+    nearest = cKDTree(coloured.vertices).query(surface.vertices)[1]
+    rgb = np.asarray(coloured.visual.vertex_colors)[nearest, :3] / 255.0
+    seen = np.asarray(coloured.vertex_attributes["seen"], np.float64)[nearest]
+    layer = Layer("seen", "seen or inferred", "", 0.0, 1.0, seen, ("inferred", "seen"))
+    return replace(surface, rgb=rgb, layers=(*surface.layers, layer))
 
 
 def surface_of(

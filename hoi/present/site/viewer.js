@@ -99,13 +99,8 @@
       material.color.set(layer ? 0xffffff : this.plain);
       material.needsUpdate = true;
       if (!layer) return;
-      layer.numbers ??= unpack(layer.values);
-      const colours = new Float32Array(3 * layer.numbers.length);
-      layer.numbers.forEach((value, i) => {
-        const share = (value - layer.low) / (layer.high - layer.low);
-        RAMP[Math.round(255 * Math.min(Math.max(share, 0), 1))].toArray(colours, 3 * i);
-      });
-      geometry.setAttribute("color", new THREE.BufferAttribute(colours, 3));
+      layer.colours ??= layer.rgb ? ownColours(unpack(layer.rgb)) : rampColours(layer, unpack(layer.values));
+      geometry.setAttribute("color", new THREE.BufferAttribute(layer.colours, 3));
     }
 
     pose(i) {
@@ -207,6 +202,23 @@
     }
   }
 
+  function ownColours(bytes) {
+    const colours = new Float32Array(bytes.length), colour = new THREE.Color();
+    for (let i = 0; i < bytes.length; i += 3) {
+      colour.setRGB(bytes[i] / 255, bytes[i + 1] / 255, bytes[i + 2] / 255, "srgb").toArray(colours, i);
+    }
+    return colours;
+  }
+
+  function rampColours(layer, values) {
+    const colours = new Float32Array(3 * values.length);
+    values.forEach((value, i) => {
+      const share = (value - layer.low) / (layer.high - layer.low);
+      RAMP[Math.round(255 * Math.min(Math.max(share, 0), 1))].toArray(colours, 3 * i);
+    });
+    return colours;
+  }
+
   function fitted(canvas, aspect) { // as many pixels as the screen shows
     const dots = Math.min(globalThis.devicePixelRatio || 1, 2), wide = Math.max(1, Math.round(canvas.clientWidth * dots));
     const high = Math.max(1, Math.round(wide * aspect));
@@ -280,10 +292,9 @@
 
   function choose(layer) {
     layerName = layer ? layer.name : "";
-    byId("legend").hidden = !layer;
-    if (layer) {
-      byId("legend-low").textContent = `${layer.low} ${layer.unit}`;
-      byId("legend-high").textContent = `≥ ${layer.high} ${layer.unit}`;
+    byId("legend").hidden = !layer?.ends;
+    if (layer?.ends) {
+      [byId("legend-low").textContent, byId("legend-high").textContent] = layer.ends;
       byId("legend-scale").style.background = `linear-gradient(90deg, ${SCALE.join(",")})`;
     }
     for (const column of columns) column.paint();

@@ -1,7 +1,11 @@
 import numpy as np
 
-from hoi.observe.chains import Chain, bridge, choose, follow, link, outliers, search_gaps, spread, vote_right
+from hoi.observe.chains import Chain, bridge, follow, link, outliers, search_gaps, spread, vote_right
 from hoi.observe.detector import Detector, Sighting, hand_size_px
+from hoi.observe.handzone import zone
+from hoi.observe.holding import carried, choose_holding, shrunk
+
+from .test_maskers import moving_scene
 
 
 def sighting(keypoints, x=0.0, y=0.0, presence=0.9, right=0.9):
@@ -41,19 +45,27 @@ def test_hand_size_by_hand():
 
 def test_gaps_are_filled_from_both_sides(flat_hand, track_settings):
     seer = Seer(flat_hand, lambda t: (10.0 * t, 0.0), easy=lambda t: t in (5, 12), blind=lambda t: t == 9)
-    seen = follow(numbered(20), None, seer, track_settings)
+    seen = follow(numbered(20), None, seer, track_settings, choose_holding)
     assert [t for t, s in enumerate(seen) if s is None] == [9]
     np.testing.assert_allclose(seen[0].keypoints_px[0], [0, 0], atol=1e-4)
 
 
 def test_no_hand_is_no_hand(flat_hand, track_settings):
     seer = Seer(flat_hand, lambda t: (0.0, 0.0), easy=lambda t: False, blind=lambda t: True)
-    assert follow(numbered(7), None, seer, track_settings) == [None] * 7
+    assert follow(numbered(7), None, seer, track_settings, choose_holding) == [None] * 7
 
 
 def test_hard_detections_start_a_chain_where_easy_ones_are_missing(flat_hand, track_settings):
     seer = Seer(flat_hand, lambda t: (0.0, 0.0), easy=lambda t: False, blind=lambda t: t not in (3, 4))
-    assert [s is not None for s in follow(numbered(7), None, seer, track_settings)] == [0, 0, 0, 1, 1, 0, 0]
+    assert [s is not None for s in follow(numbered(7), None, seer, track_settings, choose_holding)] == [
+        0,
+        0,
+        0,
+        1,
+        1,
+        0,
+        0,
+    ]
 
 
 def test_two_hands_make_two_chains_and_the_longer_one_holds(flat_hand, track_settings):
@@ -61,9 +73,51 @@ def test_two_hands_make_two_chains_and_the_longer_one_holds(flat_hand, track_set
     both = [[*s, sighting(flat_hand, 500 - 3.0 * t)] if t < 6 else s for t, s in enumerate(left)]
     chains = link(both, track_settings)
     assert sorted(len(c.seen) for c in chains) == [6, 10]
-    assert len(choose(chains, None).seen) == 10
-    assert len(choose(chains, True).seen) == 6, "a wanted side outweighs persistence"
-    assert choose([], None) is None
+    frames = np.zeros((10, 60, 80, 3), np.uint8)
+    assert len(choose_holding(chains, None, frames).seen) == 10, "nothing moves along with either"
+    assert len(choose_holding(chains, True, frames).seen) == 6, "a wanted side outweighs persistence"
+    assert choose_holding([], None, frames) is None
+
+
+def two_hands(flat_hand, n=12):
+    """A hand at rest, seen in every frame, and one that carries a box, lost now and then, before a textured wall."""
+    frames, hands, _, _ = moving_scene(flat_hand, n)
+    idle, busy = Chain(), Chain()
+    for t in range(n):
+        px = hands["keypoints_px"][t]
+        still = (40 * flat_hand + (275, 200)).astype(np.float32)
+        frames[t][zone(still.astype(float), 40.0, (240, 320)).silhouette] = (190, 140, 120)
+        idle.seen[t] = Sighting(still, np.zeros((21, 3), np.float32), 0.95, 0.1)
+        if t % 3:
+            busy.seen[t] = Sighting(px.astype(np.float32), np.zeros((21, 3), np.float32), 0.8, 0.9)
+    return frames, idle, busy
+
+
+def test_the_hand_that_carries_something_is_chosen_over_an_idle_one(flat_hand):
+    frames, idle, busy = two_hands(flat_hand)
+    small = shrunk(frames)
+    assert carried(small, busy, 0.5) > 0.3 > 0.1 > carried(small, idle, 0.5)
+    assert idle.weight(None) > 1.5 * busy.weight(None)
+    assert choose_holding([idle, busy], None, frames) is busy
+
+
+def test_of_two_hands_on_one_object_the_one_seen_longer_is_followed(flat_hand):
+    frames, _, busy = two_hands(flat_hand)
+    other = Chain({t: sighting(flat_hand, *s.keypoints_px[0], right=0.1) for t, s in busy.seen.items() if t > 6})
+    assert choose_holding([other, busy], None, frames) is busy
+
+
+def test_a_hand_far_behind_is_not_chosen(flat_hand):
+    still = np.zeros((10, 60, 80, 3), np.uint8)
+    near = Chain({t: sighting(flat_hand) for t in range(8)})
+    far = Chain({t: sighting(0.3 * flat_hand, 500.0) for t in range(10)})
+    assert choose_holding([near, far], None, still) is near
+
+
+def test_a_hand_that_leaves_is_lost_and_not_followed_elsewhere(flat_hand, track_settings):
+    seer = Seer(flat_hand, lambda t: (8.0 * t, 0.0), easy=lambda t: t < 9, blind=lambda t: t >= 9)
+    seen = follow(numbered(16), None, seer, track_settings, choose_holding)
+    assert [s is not None for s in seen] == [t < 9 for t in range(16)]
 
 
 def test_one_frame_far_off_is_an_outlier(flat_hand):

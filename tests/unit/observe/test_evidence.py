@@ -132,13 +132,6 @@ def test_camera_motion_is_found_and_rest_is_rest():
     assert scene.is_static(scene.camera_motion(np.full((6, 80, 100), 200, np.uint8), still)), "a plain wall"
 
 
-def test_black_bars_are_no_picture():
-    frames = np.zeros((3, 40, 60, 3), np.uint8)
-    frames[:, 4:36, 10:50] = 120
-    assert scene.content_box(frames) == (slice(4, 36), slice(10, 50))
-    assert scene.content_box(frames * 0) == (slice(0, 40), slice(0, 60))
-
-
 def test_what_moves_with_the_hand(flat_hand):
     background, thing = texture((120, 160), 3), texture((60, 50), 4)
     lab, keypoints = np.stack([background] * 5), np.stack([30 * flat_hand + (50 + 4 * t, 90) for t in range(5)])

@@ -18,7 +18,7 @@ def moving_scene(flat_hand, n=12, object_colour=(40, 90, 160), pan=0):
         shift = np.array([150.0 + 4 * t, 150.0 - 2 * t])
         px = 45 * flat_hand + shift
         frame = wall[:, pan * t : pan * t + 320].copy()
-        skin = zone(px, 45.0, (240, 320)).silhouette
+        skin = zone(px, 45.0, (240, 320)).silhouette.copy()
         skin[int(px[0, 1]) :, int(px[0, 0]) - 14 : int(px[0, 0]) + 14] = True
         box = np.zeros((240, 320), bool)
         box[int(shift[1]) - 95 : int(shift[1]) - 50, int(shift[0]) - 60 : int(shift[0]) + 62] = True

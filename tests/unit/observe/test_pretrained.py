@@ -183,7 +183,7 @@ def test_a_checkpoint_of_another_sam2_is_refused(scene, sam2):
     sam2[0].build_sam2_video_predictor = build
     frames, _, held, hand = scene
     with pytest.raises(InputError, match="another architecture"):
-        pretrained.sam2_hints(frames, (held, hand, np.ones(len(frames), np.float32)), sam2[1])
+        pretrained.sam2_evidence(frames, (held, hand, np.ones(len(frames), np.float32)), sam2[1])
 
 
 @pytest.mark.parametrize("masker", ["detectron2", "sam2"])

@@ -38,9 +38,23 @@ def test_scripts_refuse_nan():
 
 
 def test_clip_pages_escape_everything():
-    page = clip_page(EVIL, ABOUT, {"path": EVIL, EVIL: 1}, {EVIL: "", "truth": EVIL}, {EVIL: SCORE}, {EVIL: RUN})
+    page = clip_page(
+        EVIL,
+        ABOUT,
+        {"path": EVIL, EVIL: 1},
+        {EVIL: "", "truth": EVIL},
+        {EVIL: SCORE},
+        {EVIL: RUN},
+        {EVIL: {EVIL: EVIL}},
+    )
     plain = clip_page(
-        "a", ABOUT | {"category": "mug", "side": None}, {}, {"v": "", "truth": "object"}, {"v": SCORE}, {"v": RUN}
+        "a",
+        ABOUT | {"category": "mug", "side": None},
+        {},
+        {"v": "", "truth": "object"},
+        {"v": SCORE},
+        {"v": RUN},
+        {"v": {}},
     )
     assert "<script>globalThis" not in page and "<img" not in page
     assert page.count("<script") == plain.count("<script")
@@ -56,13 +70,13 @@ def test_index_pages_escape_everything():
 
 def test_a_failed_fit_says_why():
     score = SCORE | {"category": "mug", "failure": {"stage": "mask_clip", "found": "empty masks"}}
-    page = clip_page("a", ABOUT, {}, {"v": ""}, {"v": score}, {"v": RUN})
+    page = clip_page("a", ABOUT, {}, {"v": ""}, {"v": score}, {"v": RUN}, {"v": {}})
     assert "mask_clip found empty masks." in page
 
 
 def test_differing_settings_are_marked_and_counted():
     runs = {v: {"settings": {"steps": 10, "method": v}} for v in ("sdf", "hull")}
-    page = clip_page("a", ABOUT, {}, dict.fromkeys(runs, ""), {v: SCORE for v in runs}, runs)
+    page = clip_page("a", ABOUT, {}, dict.fromkeys(runs, ""), {v: SCORE for v in runs}, runs, {v: {} for v in runs})
     assert "(1 differ)" in page
     assert re.search(r'class="differs"><th scope="row">method</th><td>sdf</td><td>hull</td>', page)
 

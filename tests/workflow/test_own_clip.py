@@ -1,0 +1,90 @@
+"""`make clip`: what its words become."""
+
+import os
+import shutil
+import subprocess
+
+import pytest
+
+from hoi.errors import InputError
+from hoi.own_clip import name_of, own_clip
+from hoi.table import read_table
+
+from .conftest import ROOT
+
+RECORDER = '#!/bin/sh\n[ "$2" = hoi ] && printf "%s\\n" "$@" >> words\nexit 0\n'
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A checkout in which `python` and `snakemake` write down what they are told."""
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    for name in ("pyproject.toml", "requirements-hand-detector.txt", "scripts/system_libraries.sh"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / ".venv/bin").mkdir(parents=True)
+    for name in ("python", "snakemake"):
+        (tmp_path / ".venv/bin" / name).write_text(RECORDER)
+        (tmp_path / ".venv/bin" / name).chmod(0o755)
+    (tmp_path / ".venv/ready").touch()
+    return tmp_path
+
+
+def make(folder, *words, **environment):
+    done = subprocess.run(
+        ["make", "clip", *words], cwd=folder, env=os.environ | environment, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return (folder / "words").read_text().splitlines()
+
+
+@pytest.mark.parametrize(
+    "video",
+    ["my mug.mov", "$(shell touch evil)", "`touch evil`", '"; touch evil; "', "a'; touch evil #", "$HOME", "--help", "ü$$.mp4"],
+)  # fmt: skip
+def test_no_word_is_read_as_code(folder, video):
+    words = make(folder, f"VIDEO={video}", f"CATEGORY={video}")
+    assert f"--video={video}" in words and f"--category={video}" in words
+    assert not (folder / "evil").exists()
+
+
+def test_words_come_from_the_command_line_alone(folder):
+    words = make(folder, "VIDEO=a.mp4", "FIRST=3", NAME="my-computer")
+    assert {"--video=a.mp4", "--first=3", "--name=", "--side="} <= set(words)
+
+
+def test_the_table_of_one_row_is_read_as_it_was_said(tmp_path):
+    video = tmp_path / 'it\'s "my" $(mug) {1}.mov'
+    video.touch()
+    own_clip(str(video), tmp_path / "t.tsv", category="coffee mug", side="left", first="2", last="9", focal_px="900.5")
+    (row,) = read_table(tmp_path / "t.tsv").values()
+    assert (row.clip, row.source, row.path) == ("it_s_my_mug_1", "video", str(video))
+    assert (row.category, row.side, row.first, row.last, row.focal_px) == ("coffee mug", "left", 2, 9, 900.5)
+
+
+def test_a_folder_and_its_clip_have_the_folders_name(tmp_path):
+    folder = tmp_path / "glue gun.2"
+    folder.mkdir()
+    assert name_of(folder) == "glue_gun_2" == name_of(folder / "clip.mp4")
+    assert name_of(tmp_path / "???.mp4") == "clip"
+    own_clip(str(folder), tmp_path / "t.tsv")
+    assert read_table(tmp_path / "t.tsv")["glue_gun_2"].source == "folder"
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [({"video": ""}, "no video"), ({"video": "gone.mp4"}, "no such file"), ({"side": "middle"}, "right"),
+     ({"first": "5", "last": "2"}, "greater"), ({"focal_px": "wide"}, "focal_px"), ({"name": "../up"}, "letters")],
+)  # fmt: skip
+def test_bad_words_stop_before_the_first_job(tmp_path, words, found):
+    (tmp_path / "a.mp4").touch()
+    with pytest.raises(InputError, match=found):
+        own_clip(**{"video": str(tmp_path / "a.mp4"), "table": tmp_path / "t.tsv"} | words)
+    assert not (tmp_path / "t.tsv").exists(), "nothing is left for the workflow to run on"
+
+
+def test_an_own_clip_is_planned(checkout):
+    own_clip(str(ROOT / "clips/bottle_cup"), checkout.path / "results/own_clip.tsv", category="bottle")
+    jobs = checkout.planned("--configfile", "config/config.yaml", "config/own_clip.yaml")
+    stages = ("prepare_clip", "track_hand", "mask_clip", "fit_clip", "show_clip", "score_clip")
+    assert jobs == dict.fromkeys((*stages, "make_table", "report_clip", "make_report"), 1)
