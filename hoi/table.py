@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import re
 from pathlib import Path
 from typing import Literal
@@ -64,7 +65,7 @@ class ClipRow(BaseModel):
 
 
 def read_table(path: Path | str) -> dict[str, ClipRow]:
-    """Rows by clip name, paths made absolute (they are relative to the table's own directory)."""
+    """Rows by clip name; their paths, given relative to the table's own directory, as seen from where the table's is."""
     path = Path(path)
     try:
         with path.open(newline="") as file:
@@ -97,7 +98,7 @@ def _parse_row(record: dict[str, str], path: Path, number: int) -> ClipRow:
             first["msg"],
             "correct the row; config/README.md lists the columns",
         ) from error
-    return row.model_copy(update={"path": str((path.parent / row.path).resolve())}) if row.path else row
+    return row.model_copy(update={"path": os.path.normpath(path.parent / row.path)}) if row.path else row
 
 
 def row_json(row: ClipRow) -> str:

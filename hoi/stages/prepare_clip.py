@@ -1,15 +1,13 @@
 """Any source to one clip folder."""
 
-from pathlib import Path
-
-from hoi.artefacts import whole
+from hoi.artefacts import Product, whole
 from hoi.clip import write_clip
 from hoi.config import PrepareClip
 from hoi.sources.load import load_folder, load_video
 from hoi.table import ClipRow
 
 
-def prepare_clip(row: ClipRow, config: PrepareClip, output: Path) -> None:
+def prepare_clip(row: ClipRow, config: PrepareClip, output: Product) -> None:
     """Read or render the clip of one row of the clips table and write it as a clip folder."""
     if row.source == "procedural":
         from hoi.sources.load_procedural import load_procedural

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 import trimesh
 
-from hoi.artefacts import read_npz, write_npz
+from hoi.artefacts import Product, read_npz, write_npz
 from hoi.clip import read_clip
 from hoi.config import PriorData
 from hoi.errors import InputError
@@ -18,7 +18,7 @@ from hoi.sources.held import held_object
 from hoi.sources.shapes import CATEGORIES
 
 
-def prior_data(shard: int, config: PriorData, seed: int, output: Path) -> None:
+def prior_data(shard: int, config: PriorData, seed: int, output: Product) -> None:
     """Render one shard: some training instances of every category in fresh grasps, or (beyond the last) a clip with truth."""
     torch.set_num_threads(1)
     rng = np.random.default_rng([seed, shard])

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hoi.artefacts import read_npz
+from hoi.artefacts import Product, read_npz
 from hoi.clip import read_clip
 from hoi.config import ShowClip
 from hoi.errors import DataFailure
@@ -14,7 +14,7 @@ from hoi.present.overlay import Fitted, MovingObject, overlay_frames, write_vide
 from hoi.present.stills import captioned, still, write_png
 
 
-def show_clip(clip: Path, mesh: Path, poses: Path, config: ShowClip, still_path: Path, overlay: Path) -> None:
+def show_clip(clip: Path, mesh: Path, poses: Path, config: ShowClip, still_path: Product, overlay: Product) -> None:
     """Write a still of input, overlay and novel views, and a film of the fit over the frames.
 
     Of a clip that failed both show its frames and the reason.

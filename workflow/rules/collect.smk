@@ -2,9 +2,10 @@
 
 
 def clip_of_shard(wildcards):
-    """Input: the clip of a shard beyond the procedural ones; nothing for those."""
+    """Input: the clip of a shard beyond the procedural ones, file by file; nothing for those."""
     number = int(wildcards.shard) - study.prior_data.shards
-    return [study.prior_data.clips[number]] if 0 <= number < len(study.prior_data.clips) else []
+    folder = study.prior_data.clips[number] if 0 <= number < len(study.prior_data.clips) else None
+    return sorted(str(p) for p in Path(folder).rglob("*") if p.is_file()) if folder else []
 
 
 def shards(first, beyond):
@@ -57,7 +58,7 @@ def of_figure(pattern):
 def shown_variants(wildcards):
     """Parameter: the variants side by side on a clip's page."""
     clip_row(wildcards)
-    return [v for v, c in pairs(study.report_clip.variants) if c == wildcards.clip]
+    return [v for v in study.report_clip.variants if study.runs_on(v, clips[wildcards.clip])]
 
 
 def shown(stage, path):

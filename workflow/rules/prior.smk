@@ -9,20 +9,20 @@ rule prior_data:
     """One shard of pictures: training instances in fresh grasps, or one clip with truth, from all sides."""
     input:
         clip=clip_of_shard,
-        code=stage_code("prior_data"),
     output:
         shard="results/prior/data/{shard}.npz",
     log:
         "results/logs/prior_data/{shard}.log",
-    benchmark:
-        "results/benchmarks/prior_data/{shard}.tsv"
+    cache: True
     conda:
         "../../environment.yml"
     params:
+        code=code_digest("prior_data"),
+        shard="{shard}",
         config=study.prior_data.model_dump_json(),
         seed=study.seed,
     shell:
-        "python -m hoi prior_data --shard {wildcards.shard} --config {params.config:q} --seed {params.seed}"
+        "python -m hoi prior_data --shard {params.shard} --config {params.config:q} --seed {params.seed}"
         " --output {output.shard:q} 2> {log:q}"
 
 
@@ -31,7 +31,6 @@ rule train_prior:
     input:
         shards=training_shards,
         held_out=held_out_shards,
-        code=stage_code("train_prior"),
     output:
         weights=directory("results/prior/weights"),
         history="results/prior/history.parquet",
@@ -39,12 +38,12 @@ rule train_prior:
         run="results/prior/run.json",
     log:
         "results/logs/train_prior/train_prior.log",
-    benchmark:
-        "results/benchmarks/train_prior/train_prior.tsv"
+    cache: True
     conda:
         "../../environment.yml"
     threads: 2
     params:
+        code=code_digest("train_prior"),
         data=study.prior_data.model_dump_json(),
         config=study.train_prior.model_dump_json(),
         seed=study.seed,

@@ -11,7 +11,6 @@ rule show_clip:
         clip="results/clips/{clip}",
         mesh=made_by("fit_clip", "results/fits/{variant}/{clip}/object.ply"),
         poses=made_by("fit_clip", "results/fits/{variant}/{clip}/poses.npz"),
-        code=stage_code("show_clip"),
     output:
         still=report(
             "results/fits/{variant}/{clip}/still.png",
@@ -27,6 +26,7 @@ rule show_clip:
     conda:
         "../../environment.yml"
     params:
+        code=code_digest("show_clip"),
         config=settings("show_clip"),
     shell:
         "python -m hoi show_clip --clip {input.clip:q} --mesh {input.mesh:q} --poses {input.poses:q}"
@@ -45,7 +45,6 @@ rule report_clip:
         runs=shown("fit_clip", "results/fits/{variant}/{clip}/run.json"),
         overlays=shown("show_clip", "results/fits/{variant}/{clip}/overlay.mp4"),
         scores=shown(None, "results/scores/{variant}/{clip}.json"),
-        code=stage_code("report_clip"),
     output:
         page=directory("results/report/clips/{clip}"),
     log:
@@ -55,6 +54,7 @@ rule report_clip:
     conda:
         "../../environment.yml"
     params:
+        code=code_digest("report_clip"),
         variants=shown_variants,
         config=study.report_clip.model_dump_json(),
         seed=study.seed,
@@ -73,7 +73,6 @@ rule make_report:
         runs=files_of_report("results/fits/{variant}/{clip}/run.json", "fit_clip"),
         tables=expand("results/tables/{table}.md", table=study.tables),
         csv=expand("results/tables/{table}.csv", table=study.tables),
-        code=stage_code("make_report"),
     output:
         site=directory("results/report/site"),
         index="results/report/index.html",
@@ -84,6 +83,7 @@ rule make_report:
     conda:
         "../../environment.yml"
     params:
+        code=code_digest("make_report"),
         config=study.make_report.model_dump_json(),
     shell:
         "python -m hoi make_report --scores {input.scores:q} --runs {input.runs:q} --tables {input.tables:q}"
