@@ -149,12 +149,12 @@ class Cluster:
         self._daemon("slurmd", "-N", node)
 
     def lose_node(self, node: str) -> None:
-        """The node's machine is gone: its slurmd and all steps on it are killed at once."""
-        steps = [p for p in _processes(f"slurmstepd: [", f"slurmd.{node}")]
+        """The node's machine is gone: its slurmd and all that runs on it are killed at once."""
+        running = [job for job, _, on, _ in self.jobs("--states=running") if on == node]
         self._end(f"slurmd.{node}", signal.SIGKILL)
-        for pid in steps:
+        for pid in self._processes_of(running):
             with suppress(ProcessLookupError):
-                os.killpg(os.getpgid(pid), signal.SIGKILL)
+                os.kill(pid, signal.SIGKILL)
 
     def command(self, *words: str) -> str:
         """The output of one of SLURM's commands."""
@@ -182,6 +182,19 @@ class Cluster:
             if time.monotonic() > end:
                 raise TimeoutError(f"not within {seconds} s; logs in {self.folder}")
             time.sleep(0.3)
+
+    def _processes_of(self, jobs: list[str]) -> list[int]:
+        """What runs for some jobs of this cluster: their steps' daemons, and all that these started."""
+        ours, found = str(self.folder).encode(), []
+        marks = [f"SLURM_JOB_ID={job}\0".encode() for job in jobs]
+        titles = [f"slurmstepd: [{job}.".encode() for job in jobs]
+        for entry in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                environment, title = (entry / "environ").read_bytes() + b"\0", (entry / "cmdline").read_bytes()
+                its = any(mark in environment for mark in marks) or any(title.startswith(t) for t in titles)
+                if its and ours in environment:
+                    found.append(int(entry.name))
+        return found
 
     def _configure(self) -> None:
         """slurm.conf and gres.conf; a fake GPU is a character device of its own."""

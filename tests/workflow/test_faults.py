@@ -123,7 +123,8 @@ def test_a_full_disk_stops_the_run_and_more_room_ends_it_well(small_disk, undist
     filler = small_disk.path / "results/filler"
     with pytest.raises(OSError, match="No space left"):
         filler.write_bytes(bytes(5_000_000))
-    assert "No space left" in small_disk.run(*STUB_CONFIG, fails=True)
+    assert "Error in rule prepare_clip" in small_disk.run(*STUB_CONFIG, fails=True)
+    assert not list((small_disk.path / "results/clips").glob("*/content")), "nothing half-written is taken for done"
     filler.unlink()
     small_disk.run(*STUB_CONFIG)
     assert small_disk.end() == undisturbed
