@@ -39,6 +39,14 @@ class ClipRow(BaseModel):
             raise ValueError("a clip's name has letters, digits, _ and - only")
         return name
 
+    @field_validator("path")
+    @classmethod
+    def _plain_path(cls, path: str | None) -> str | None:
+        """A path is one of an input file: braces are wildcards to Snakemake, and control characters are nobody's."""
+        if path is not None and re.search(r"[{}\x00-\x1f\x7f]", path):
+            raise ValueError("a path has no braces and no control characters: rename the file")
+        return path
+
     @field_validator("category")
     @classmethod
     def _plain_word(cls, word: str | None) -> str | None:

@@ -17,7 +17,7 @@ from hoi.table import ClipRow
 def load_video(row: ClipRow, settings: PrepareClip) -> Prepared:
     """A video file: frames alone; the focal length is assumed."""
     path = Path(str(row.path))
-    footage = read_footage(path, _span(row), settings.longest_side_px)
+    footage = read_footage(path, _span(row), settings.longest_side_px, settings.limits)
     info = _info(row, ClipInfo(), footage, settings)
     return Prepared(footage.frames, info, _origin(row, path, footage, None, assumed_focal=True))
 
@@ -26,7 +26,7 @@ def load_folder(row: ClipRow, settings: PrepareClip) -> Prepared:
     """A clip folder: frames or a video, with what else it brings. Its `gt/` is pointed to, not opened."""
     clip = read_clip(Path(str(row.path)))
     media = clip.path / "frames" if (clip.path / "frames").is_dir() else find_video(clip.path)
-    footage = read_footage(media, _span(row), settings.longest_side_px)
+    footage = read_footage(media, _span(row), settings.longest_side_px, settings.limits)
     info = _info(row, clip.info, footage, settings)
     truth = str((clip.path / "gt").resolve()) if (clip.path / "gt").is_dir() else None
     origin = _origin(row, media, footage, truth, assumed_focal=clip.info.intrinsics is None)

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from hoi.clip import frame_files, read_picture
+from hoi.config import MediaLimits
 from hoi.errors import InputError
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".webm", ".gif", ".m4v", ".avi", ".mkv")
@@ -42,8 +43,9 @@ class Footage:
     source_size: tuple[int, int]
 
 
-def read_footage(path: Path, span: FrameRange, longest_side_px: int) -> Footage:
-    """Read a video file, or the pictures of a folder, scaled down to the longest side."""
+def read_footage(path: Path, span: FrameRange, longest_side_px: int, limits: MediaLimits) -> Footage:
+    """Read a video file, or the pictures of a folder, scaled down to the longest side; what is too large is refused."""
+    _check_size(path, limits)
     if path.is_dir():
         source, fps = _folder_frames(path, span), None
     else:
@@ -55,6 +57,11 @@ def read_footage(path: Path, span: FrameRange, longest_side_px: int) -> Footage:
             raise InputError(
                 where, f"{frame.shape[1]}x{frame.shape[0]}", f"{size[1]}x{size[0]}", "make all frames one size"
             )
+        if len(frames) == limits.frames:
+            raise InputError(
+                path, f"more than {limits.frames} frames in the range", f"at most {limits.frames}",
+                "narrow first, last and stride in the clips table, or raise prepare_clip.limits.frames",
+            )  # fmt: skip
         scale = min(1.0, longest_side_px / max(size))
         frames.append(_resize(frame, scale))
         indices.append(index)
@@ -64,6 +71,26 @@ def read_footage(path: Path, span: FrameRange, longest_side_px: int) -> Footage:
             "at least 2 frames", "use a longer clip or a wider frame range",
         )  # fmt: skip
     return Footage(np.stack(frames), indices, fps / (span.stride or 1) if fps else None, scale, size)
+
+
+def _check_size(path: Path, limits: MediaLimits) -> None:
+    """Refuse a file by its size, and a video by the size of its frames, before any frame is decoded."""
+    if not path.is_file():
+        return
+    megabytes = path.stat().st_size / 1e6
+    if megabytes > limits.megabytes:
+        raise InputError(
+            path, f"{megabytes:.1f} MB", f"at most {limits.megabytes:g} MB",
+            "cut or compress the video, or raise prepare_clip.limits.megabytes",
+        )  # fmt: skip
+    capture = cv2.VideoCapture(str(path))
+    width, height = capture.get(cv2.CAP_PROP_FRAME_WIDTH), capture.get(cv2.CAP_PROP_FRAME_HEIGHT)
+    capture.release()
+    if width * height / 1e6 > limits.megapixels:
+        raise InputError(
+            path, f"frames of {width:.0f}x{height:.0f}", f"at most {limits.megapixels:g} megapixels",
+            "scale the video down, or raise prepare_clip.limits.megapixels",
+        )  # fmt: skip
 
 
 def video_fps(path: Path) -> float | None:

@@ -118,5 +118,5 @@ def test_a_gpu_is_asked_for_by_two_lines_of_the_profile(cluster, tmp_path):
     run = start(checkout, cluster, *words, "results/prior/weights")
     told = run.communicate(timeout=300)[0]
     assert run.returncode == 0, told
-    asked = cluster.command("squeue", "--noheader", "--states=all", "--format=%k|%P|%b").splitlines()
-    assert [row for row in asked if "train_prior" in row] == ["rule_train_prior|urgent|gres:gpu:1"], asked
+    job = next(row[0] for row in cluster.jobs("--states=all", "--partition=urgent") if row[3] == "rule_train_prior")
+    assert "TresPerJob=gres:gpu:1" in cluster.command("scontrol", "show", "job", job)

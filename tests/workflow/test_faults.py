@@ -159,3 +159,17 @@ def test_the_prior_is_shared_between_checkouts_through_snakemakes_cache(stubbed,
     told = second.communicate(timeout=300)[0]
     assert second.returncode == 0, told
     assert (other.path / weights / "content").read_bytes() == (stubbed.path / weights / "content").read_bytes()
+
+
+def test_results_move_to_another_checkout_and_touched_files_rerun_nothing(stubbed, tmp_path):
+    stubbed.run(*STUB_CONFIG)
+    for path in (*(stubbed.path / "hoi/stages").iterdir(), *(stubbed.path / "results/masks").rglob("*.npz")):
+        path.touch()
+    (stubbed.path / "config/stub.tsv").touch()
+    assert "Nothing to be done" in stubbed.run("--dry-run", *STUB_CONFIG), "contents count, not times"
+    other = StubbedCheckout(tmp_path / "other")
+    (stubbed.path / "results").rename(other.path / "results")
+    assert other.planned(*STUB_CONFIG) == {"make_table": 1}, "the clips table there is newer than the table"
+    (other.path / ".snakemake").rename(other.path / "fresh")
+    (stubbed.path / ".snakemake").rename(other.path / ".snakemake")
+    assert "Nothing to be done" in other.run("--dry-run", *STUB_CONFIG), "with Snakemake's own notes, contents count"
