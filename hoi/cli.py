@@ -35,7 +35,13 @@ STAGES = (
     "report_clip",
     "make_report",
 )
-COMMANDS = {"summary": "summary", "score": "score", "view": "view", "provenance": "records"}  # and the module of each
+COMMANDS = {
+    "summary": "summary",
+    "score": "score",
+    "view": "view",
+    "failures": "summary",
+    "provenance": "records",
+}  # and the module of each
 
 
 def stage_function(name: str) -> Callable[..., None]:

@@ -169,7 +169,5 @@ def test_results_move_to_another_checkout_and_touched_files_rerun_nothing(stubbe
     assert "Nothing to be done" in stubbed.run("--dry-run", *STUB_CONFIG), "contents count, not times"
     other = StubbedCheckout(tmp_path / "other")
     (stubbed.path / "results").rename(other.path / "results")
-    assert other.planned(*STUB_CONFIG) == {"make_table": 1}, "the clips table there is newer than the table"
-    (other.path / ".snakemake").rename(other.path / "fresh")
     (stubbed.path / ".snakemake").rename(other.path / ".snakemake")
-    assert "Nothing to be done" in other.run("--dry-run", *STUB_CONFIG), "with Snakemake's own notes, contents count"
+    assert "Nothing to be done" in other.run("--dry-run", *STUB_CONFIG), "moved with Snakemake's notes on it"
