@@ -56,6 +56,8 @@ FILES = (
              "report_clip", "people"),
     FileKind("report/index.html, report/site/", "the report's first page; style, viewer and tables of all pages",
              "make_report", "people"),
+    FileKind("provenance/PATH.json", "of the file PATH: stage, inputs and outputs with sha256, commit, dirty, code, settings, "
+             "seed, versions, host, device, SLURM job, times", "every stage", "every stage; `hoi provenance`"),
     FileKind("logs/, benchmarks/", "standard error, and seconds and memory, of every job", "every stage", "people"),
 )  # fmt: skip
 

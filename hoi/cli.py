@@ -35,13 +35,13 @@ STAGES = (
     "report_clip",
     "make_report",
 )
-COMMANDS = {
+COMMANDS = {  # functions of modules beside this one, and the module of each
     "summary": "summary",
+    "failures": "summary",
     "score": "score",
     "view": "view",
-    "failures": "summary",
     "provenance": "records",
-}  # and the module of each
+}
 
 
 def stage_function(name: str) -> Callable[..., None]:
