@@ -3,6 +3,7 @@
 frames/00000.png ...       RGB, all of one size
 clip.yaml                  category, side, fps, intrinsics {fx, fy, cx, cy} in pixels
 source.json                where the frames come from (prepared clips only)
+failure.json               why the clip could not be read; its frames are then grey (prepared clips only)
 masks/{object,hand}/*.png  given masks, 0/255                                 -- read by masker `given`
 hands.npz                  given hands                                        -- read by trackers `given`, `noisy`
 gt/                        object.ply, poses.npz, masks/{object,hand}/*.png   -- read by scoring alone
@@ -22,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from hoi.artefacts import read_json, read_npz, write_json, write_npz
 from hoi.errors import InputError
 
+FAILED = "failure.json"
 FRAME_SUFFIXES = (".png", ".jpg", ".jpeg")
 
 

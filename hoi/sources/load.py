@@ -33,6 +33,17 @@ def load_folder(row: ClipRow, settings: PrepareClip) -> Prepared:
     return Prepared(footage.frames, info, origin, _given_masks(clip, footage), _given_hands(clip, footage))
 
 
+def stand_in(row: ClipRow, settings: PrepareClip) -> Prepared:
+    """In place of a clip that cannot be read: two grey frames, so that pictures and pages have something to show."""
+    frames = np.full((2, 120, 160, 3), 128, np.uint8)
+    footage = Footage(frames, [0, 1], None, 1.0, (120, 160))
+    info = _info(row, ClipInfo(), footage, settings)
+    return Prepared(frames, info, {
+        "source": row.source, "path": str(row.path), "sha256": None, "frames": footage.indices, "scale": 1.0,
+        "intrinsics": "assumed", "truth": None,
+    })  # fmt: skip
+
+
 def _span(row: ClipRow) -> FrameRange:
     return FrameRange(row.first, row.last, row.stride)
 
