@@ -39,7 +39,7 @@ def stand_in(row: ClipRow, settings: PrepareClip) -> Prepared:
     footage = Footage(frames, [0, 1], None, 1.0, (120, 160))
     info = _info(row, ClipInfo(), footage, settings)
     return Prepared(frames, info, {
-        "source": row.source, "path": str(row.path), "sha256": None, "frames": footage.indices, "scale": 1.0,
+        "source": row.source, "path": str(row.path), "sha256": _sha256(Path(str(row.path))), "frames": footage.indices, "scale": 1.0,
         "intrinsics": "assumed", "truth": None,
     })  # fmt: skip
 
@@ -64,11 +64,18 @@ def _info(row: ClipRow, given: ClipInfo, footage: Footage, settings: PrepareClip
 
 
 def _origin(row: ClipRow, media: Path, footage: Footage, truth: str | None, assumed_focal: bool) -> dict:
-    digest = hashlib.sha256(media.read_bytes()).hexdigest() if media.is_file() else None
     return {
-        "source": row.source, "path": str(media), "sha256": digest, "frames": footage.indices, "scale": footage.scale,
+        "source": row.source, "path": str(media), "sha256": _sha256(media), "frames": footage.indices, "scale": footage.scale,
         "intrinsics": "assumed" if assumed_focal else "given", "truth": truth,
     }  # fmt: skip
+
+
+def _sha256(path: Path) -> str | None:
+    """Of a file, read piece by piece; None for a folder."""
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _given_masks(clip: Clip, footage: Footage) -> dict[str, dict[int, np.ndarray]] | None:
