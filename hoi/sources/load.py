@@ -38,10 +38,7 @@ def stand_in(row: ClipRow, settings: PrepareClip) -> Prepared:
     frames = np.full((2, 120, 160, 3), 128, np.uint8)
     footage = Footage(frames, [0, 1], None, 1.0, (120, 160))
     info = _info(row, ClipInfo(), footage, settings)
-    return Prepared(frames, info, {
-        "source": row.source, "path": str(row.path), "sha256": _sha256(Path(str(row.path))), "frames": footage.indices, "scale": 1.0,
-        "intrinsics": "assumed", "truth": None,
-    })  # fmt: skip
+    return Prepared(frames, info, _origin(row, Path(str(row.path)), footage, None, assumed_focal=True))
 
 
 def _span(row: ClipRow) -> FrameRange:
