@@ -30,7 +30,8 @@ FILES = (
     FileKind("prior/checkpoint/", "state of the training, replaced every few minutes, and the weights of that moment",
              "train_prior", "train_prior, when it was killed"),
     FileKind("clips/{clip}/", "clip folder as in docs/clip_folder.md, with source.json (path, sha256, frame indices, "
-             "scale, where the truth lies)", "prepare_clip", "all later stages; `gt/` by score_clip and report_clip alone"),
+             "scale, where the truth lies), and failure.json if it could not be read",
+             "prepare_clip", "all later stages; `gt/` by score_clip and report_clip alone"),
     FileKind("clips/{clip}/hands.npz", "given hands", "prepare_clip", "track_hand (`given`, `noisy`)", "given_hands"),
     FileKind("clips/{clip}/gt/poses.npz", "true poses of made clips", "prepare_clip", "score_clip, report_clip", "true_poses"),
     FileKind("clips/{clip}/gt/depth.npz", "true depth of made clips", "prepare_clip", "nobody yet", "true_depth"),
