@@ -30,7 +30,8 @@ FILES = (
     FileKind("prior/checkpoint/", "state of the training, replaced every few minutes, and the weights of that moment",
              "train_prior", "train_prior, when it was killed"),
     FileKind("clips/{clip}/", "clip folder as in docs/clip_folder.md, with source.json (path, sha256, frame indices, "
-             "scale, where the truth lies)", "prepare_clip", "all later stages; `gt/` by score_clip and report_clip alone"),
+             "scale, where the truth lies), and failure.json if it could not be read",
+             "prepare_clip", "all later stages; `gt/` by score_clip and report_clip alone"),
     FileKind("clips/{clip}/hands.npz", "given hands", "prepare_clip", "track_hand (`given`, `noisy`)", "given_hands"),
     FileKind("clips/{clip}/tracks.npz", "another tracker's keypoints", "prepare_clip", "track_hand (`file`)", "tracks"),
     FileKind("clips/{clip}/gt/poses.npz", "true poses of made clips and of data sets", "prepare_clip",
@@ -63,6 +64,8 @@ FILES = (
              "report_clip", "people"),
     FileKind("report/index.html, report/site/", "the report's first page; style, viewer and tables of all pages",
              "make_report", "people"),
+    FileKind("provenance/PATH.json", "of the file PATH: stage, inputs and outputs with sha256, commit, dirty, code, settings, "
+             "seed, versions, host, device, SLURM job, times", "every stage", "every stage; `hoi provenance`"),
     FileKind("logs/, benchmarks/", "standard error, and seconds and memory, of every job", "every stage", "people"),
 )  # fmt: skip
 

@@ -19,6 +19,7 @@ import numpy as np
 from hoi.errors import DataFailure, InputError
 
 Output = Annotated[Path, "written by the stage"]  # of a stage's parameters: where the CLI records a DataFailure
+Product = Annotated[Path, "written by the stage, failure or not"]
 FAILURE = "hoi_failure"
 
 

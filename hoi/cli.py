@@ -9,6 +9,7 @@ import argparse
 import importlib
 import inspect
 import sys
+import time
 import typing
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,8 +17,9 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from hoi.artefacts import Output, write_failure
+from hoi.artefacts import Output, Product, write_failure
 from hoi.errors import DataFailure, InputError
+from hoi.records import Made, records_asked_for
 
 STAGES = (
     "prior_data",
@@ -33,12 +35,19 @@ STAGES = (
     "report_clip",
     "make_report",
 )
-COMMANDS = ("summary", "score", "view", "own_clip")  # functions of modules of their names beside this one
+COMMANDS = {  # functions of modules beside this one, and the module of each
+    "summary": "summary",
+    "failures": "summary",
+    "score": "score",
+    "view": "view",
+    "provenance": "records",
+    "own_clip": "own_clip",
+}
 
 
 def stage_function(name: str) -> Callable[..., None]:
     """The function of a stage or another command; its module is imported only now."""
-    return getattr(importlib.import_module(f"hoi.{name}" if name in COMMANDS else f"hoi.stages.{name}"), name)
+    return getattr(importlib.import_module(f"hoi.{COMMANDS.get(name, f'stages.{name}')}"), name)
 
 
 def parser_of(stage: Callable[..., None]) -> argparse.ArgumentParser:
@@ -72,7 +81,7 @@ def _positional(stage: Callable[..., None]) -> list[str]:
 
 
 def _reader(kind: Any) -> Callable[[str], Any]:
-    if kind == Output:
+    if kind in (Output, Product):
         return Path
     if type(None) in typing.get_args(kind):
         kind = typing.get_args(kind)[0]
@@ -97,17 +106,47 @@ def _run(stage: Callable[..., None], words: Sequence[str]) -> None:
     given = vars(parser.parse_args(words))
     values = {name: value for name, value in given.items() if name in _parameters(stage)}
     positional = [values.pop(name) for name in _positional(stage)]
+    records = records_asked_for() if stage.__name__ in STAGES else None
+    if records is None:
+        _or_failure(stage, positional, values, given["log"])
+        return
+    started, made = time.time(), _made(stage, values)
+    inputs = records.check(made.inputs)
+    failure = _or_failure(stage, positional, values, given["log"])
+    records.write(made, inputs, started, failure)
+
+
+def _made(stage: Callable[..., None], values: dict[str, Any]) -> Made:
+    """What a stage reads and writes, and its settings, by the types of its parameters."""
+    kinds = _parameters(stage)
+    written = [values[name] for name, kind in kinds.items() if kind in (Output, Product)]
+    read = [path for name, kind in kinds.items() if kind in (Path, list[Path]) for path in _as_list(values[name])]
+    settings = {name: value for name, value in values.items() if kinds[name] not in (Output, Product, Path, list[Path])}
+    plain = {n: v.model_dump(mode="json") if isinstance(v, BaseModel) else v for n, v in settings.items()}
+    return Made(stage.__name__, plain, read, written)
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _or_failure(
+    stage: Callable[..., None], positional: list[Any], values: dict[str, Any], log: str | None
+) -> str | None:
+    """Run a stage; a failure of its data is written into its outputs and told, and the reason returned."""
     try:
         stage(*positional, **values)
+        return None
     except DataFailure as failure:
         outputs = [values[name] for name, kind in _parameters(stage).items() if kind == Output]
         if not outputs:
             raise
-        failure.stage, failure.log = failure.stage or stage.__name__, failure.log or given["log"]
+        failure.stage, failure.log = failure.stage or stage.__name__, failure.log or log
         for path in outputs:
             write_failure(path, failure)
         sys.stderr.write(f"hoi {stage.__name__}: {failure}\n")
         sys.stdout.write(f"hoi {stage.__name__}: no result, recorded as failure of {failure.stage}: {failure.found}\n")
+        return f"{failure.stage}: {failure.found}"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

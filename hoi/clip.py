@@ -3,6 +3,7 @@
 frames/00000.png ...       RGB, all of one size
 clip.yaml                  category, side, fps, intrinsics {fx, fy, cx, cy} in pixels, hint {frame, box_px or click_px}
 source.json                where the frames come from (prepared clips only)
+failure.json               why the clip could not be read; its frames are then grey (prepared clips only)
 masks/{object,hand}/*.png  given masks, 0/255                                 -- read by masker `given`
 hands.npz                  given hands                                        -- read by trackers `given`, `noisy`
 tracks.npz                 another tracker's keypoints                        -- read by tracker `file`
@@ -23,6 +24,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from hoi.artefacts import read_json, read_npz, write_json, write_npz
 from hoi.errors import InputError
 
+FAILED = "failure.json"
 FRAME_SUFFIXES = (".png", ".jpg", ".jpeg")
 
 

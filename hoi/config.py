@@ -152,10 +152,19 @@ class TrainPrior(Section):
     schedule: PriorSchedule
 
 
+class MediaLimits(Section):
+    """The largest video or folder of frames that is opened: clips come from strangers."""
+
+    megabytes: Positive
+    megapixels: Positive
+    frames: Count
+
+
 class PrepareClip(Section):
     """Any source to one clip folder."""
 
     procedural: ProceduralSettings
+    limits: MediaLimits
     longest_side_px: Count
     max_frames: Annotated[int, Field(ge=2)]
     focal_over_width: Positive

@@ -5,6 +5,7 @@ import json
 import platform
 import resource
 import subprocess
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,16 +20,23 @@ PACKAGES = ("torch", "numpy", "numba", "open3d-cpu", "trimesh", "opencv-python-h
 def run_record(settings: BaseModel, seed: int, seconds: float, more: dict[str, Any]) -> dict[str, Any]:
     """A JSON-ready record of a run; the commit is null outside a checkout, `dirty` says that files differ from it."""
     return {
-        "commit": _git("rev-parse", "HEAD"),
-        "dirty": bool(_git("status", "--porcelain", "--untracked-files=no")),
+        **made_with(),
         "settings": settings.model_dump(),
         "seed": seed,
         "seconds": round(seconds, 2),
         "memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
-        "python": platform.python_version(),
         "machine": f"{platform.machine()} {platform.system()}",
-        "versions": {name: version(name) for name in PACKAGES},
         **more,
+    }
+
+
+def made_with() -> dict[str, Any]:
+    """Commit, whether files differ from it, and the versions of Python and of what computes."""
+    return {
+        "commit": _git("rev-parse", "HEAD"),
+        "dirty": bool(_git("status", "--porcelain", "--untracked-files=no")),
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in PACKAGES},
     }
 
 
@@ -38,7 +46,13 @@ def code_of(*stages: str) -> dict[str, str]:
     It changes when, and only when, a rerun may give something else; a commit changes with every comma in the docs, says
     nothing of a dirty tree, and is not there without git.
     """
-    return {stage: _digest(b"".join(Path(p).read_bytes() for p in stage_code(stage))) for stage in stages}
+    return {stage: code_digest(stage) for stage in stages}
+
+
+@cache
+def code_digest(stage: str) -> str:
+    """The digest of one stage's sources."""
+    return _digest(b"".join(Path(p).read_bytes() for p in stage_code(stage)))
 
 
 def score_record(run: dict[str, Any] | None, settings: BaseModel, seed: int) -> dict[str, Any]:

@@ -5,6 +5,7 @@ stages before it, the first of them in the config owns the file and the other us
 """
 
 import json
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -70,7 +71,7 @@ class Study(BaseModel):
             for section in changes:
                 if section not in UPSTREAM:
                     raise ValueError(f"variant {name}: unknown section {section!r}, expected one of {sorted(UPSTREAM)}")
-                self.settings(name, section)
+                self._changed(name, section)
         named = {f"table {name}": d.variants for name, d in self.tables.items()}
         named |= {f"figure {name}": d.variants for name, d in self.figures.items()}
         for where, variants in (named | {"report_clip": self.report_clip.variants}).items():
@@ -79,16 +80,33 @@ class Study(BaseModel):
                 raise ValueError(f"{where}: unknown variants {unknown}, expected some of {sorted(self.variants)}")
         return self
 
-    def settings(self, variant: str, stage: str) -> Section:
-        """A stage's settings under a variant."""
+    @cached_property
+    def all_settings(self) -> dict[tuple[str, str], Section]:
+        """The settings of every variant's every stage, worked out once: the workflow asks for them job by job."""
+        return {(v, s): self._changed(v, s) for v in self.variants for s in UPSTREAM}
+
+    @cached_property
+    def owners(self) -> dict[tuple[str, str], str]:
+        """The first variant whose settings of a stage and of all before it are the same as a variant's."""
+        found = {}
+        for stage, before in UPSTREAM.items():
+            first: dict[str, str] = {}
+            for variant in self.variants:
+                key = "\n".join(self.as_json(variant, s) for s in (*before, stage))
+                found[variant, stage] = first.setdefault(key, variant)
+        return found
+
+    def _changed(self, variant: str, stage: str) -> Section:
         base: Section = getattr(self, stage)
         return type(base).model_validate(_merge(base.model_dump(), self.variants[variant].get(stage, {})))
 
+    def settings(self, variant: str, stage: str) -> Section:
+        """A stage's settings under a variant."""
+        return self.all_settings[variant, stage]
+
     def owner(self, variant: str, stage: str) -> str:
-        """The first variant whose settings of this stage and of all before it are the same."""
-        stages = (*UPSTREAM[stage], stage)
-        mine = [self.settings(variant, s) for s in stages]
-        return next(v for v in self.variants if [self.settings(v, s) for s in stages] == mine)
+        """The variant whose file of this stage serves another variant too: the first with the same settings up to there."""
+        return self.owners[variant, stage]
 
     def runs_on(self, variant: str, row: ClipRow) -> bool:
         """Can this variant run on this clip: given hands, tracks and masks must be there."""

@@ -1,13 +1,16 @@
 """What a run left behind, for a terminal: the tables, and where the pictures and meshes are."""
 
 import csv
+import sys
 from pathlib import Path
 
 from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
+from hoi.artefacts import read_json
 from hoi.errors import InputError
+from hoi.present.tables import failures as failed_lines
 from hoi.table import read_table
 
 
@@ -31,6 +34,16 @@ def summary(results: Path = Path("results"), clips: Path | None = None) -> None:
         console.print(f"{fit.parent}/  {'  '.join(shown)}", highlight=False, soft_wrap=True)
     if (page := results / "report/index.html").exists():
         console.print(f"open in a browser: {page}", highlight=False, soft_wrap=True)
+
+
+def failures(results: Path = Path("results")) -> None:
+    """List every clip that has no result, with stage, reason and log; end with status 1 if there is one."""
+    scores = [read_json(path) for path in sorted((results / "scores").glob("*/*.json"))]
+    failed = [score for score in scores if score["failed"]]
+    for line in failed_lines(failed, list(dict.fromkeys(score["variant"] for score in failed))):
+        sys.stdout.write(f"{line}\n")
+    sys.stdout.write(f"{len(failed)} of {len(scores)} scored fits failed\n")
+    sys.exit(bool(failed))
 
 
 def _table(path: Path, console: Console) -> Table:

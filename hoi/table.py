@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import re
 from pathlib import Path
 from typing import Literal
@@ -44,6 +45,14 @@ class ClipRow(BaseModel):
         if not NAME.fullmatch(name):
             raise ValueError("a clip's name has letters, digits, _ and - only")
         return name
+
+    @field_validator("path")
+    @classmethod
+    def _plain_path(cls, path: str | None) -> str | None:
+        """A path is one of an input file: braces are wildcards to Snakemake, and control characters are nobody's."""
+        if path is not None and re.search(r"[{}\x00-\x1f\x7f]", path):
+            raise ValueError("a path has no braces and no control characters: rename the file")
+        return path
 
     @field_validator("category")
     @classmethod
@@ -92,7 +101,7 @@ class ClipRow(BaseModel):
 
 
 def read_table(path: Path | str) -> dict[str, ClipRow]:
-    """Rows by clip name, paths made absolute (they are relative to the table's own directory)."""
+    """Rows by clip name; their paths, given relative to the table's own directory, as seen from where the table's is."""
     path = Path(path)
     try:
         with path.open(newline="") as file:
@@ -125,7 +134,7 @@ def _parse_row(record: dict[str, str], path: Path, number: int) -> ClipRow:
             first["msg"],
             "correct the row; config/README.md lists the columns",
         ) from error
-    return row.model_copy(update={"path": str((path.parent / row.path).resolve())}) if row.path else row
+    return row.model_copy(update={"path": os.path.normpath(path.parent / row.path)}) if row.path else row
 
 
 def joined(clips: dict[str, ClipRow], training: dict[str, ClipRow]) -> dict[str, ClipRow]:

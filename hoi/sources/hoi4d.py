@@ -19,7 +19,7 @@ from jaxtyping import Bool, Float, UInt8
 from scipy.spatial.transform import Rotation
 
 from hoi.clip import Prepared
-from hoi.config import HandChoice, PrepareClip
+from hoi.config import HandChoice, MediaLimits, PrepareClip
 from hoi.errors import InputError
 from hoi.hand.plain_pickle import as_array, read_pickle
 from hoi.sources.datasets import (
@@ -40,7 +40,7 @@ from hoi.sources.datasets import (
     rotations,
     to_size,
 )
-from hoi.sources.video import FrameRange, read_footage, video_fps
+from hoi.sources.video import FrameRange, read_footage, video_timing
 from hoi.table import ClipRow
 
 FPS = 15.0
@@ -60,7 +60,7 @@ def load_hoi4d(row: ClipRow, settings: PrepareClip, choice: HandChoice) -> tuple
         raise InputError(video, f"{Path(*video.parts[-8:])}", expected, "correct the path in the clips table")
     root = video.parents[7]
     notes = folder_of(root / "HOI4D_annotations" / name, "the video's annotations")
-    indices, frames = _frames(video, row if row.part is None else _part(notes, row))
+    indices, frames = _frames(video, row if row.part is None else _part(notes, row), settings.limits)
     annotated = _hand_files(root, name, indices)
     labels = [_labels(notes / "2Dseg", i) for i in indices]
     masks = {
@@ -106,21 +106,21 @@ def _part(notes: Path, row: ClipRow) -> ClipRow:
     return row.model_copy(update={"first": first, "last": stop - 1})
 
 
-def _frames(video: Path, row: ClipRow) -> tuple[list[int], UInt8[np.ndarray, "N H W 3"]]:
+def _frames(video: Path, row: ClipRow, limits: MediaLimits) -> tuple[list[int], UInt8[np.ndarray, "N H W 3"]]:
     """Frames of the range, from pictures if they were decoded, else from the film."""
     folder, film = folder_of(video / "align_rgb", "image.mp4 or %05d.jpg"), video / "align_rgb/image.mp4"
     if any(folder.glob("*.jpg")):
         files = numbered(folder, (".jpg",), "frames 00000.jpg, ...")
         indices = chosen_frames(row, len(files), folder)
         return indices, np.stack([read_rgb(files[i]) for i in indices])
-    fps = video_fps(film) if film.is_file() else FPS
+    fps = video_timing(film).fps if film.is_file() else FPS
     if fps is not None and abs(fps - FPS) > 0.1:
         found, then = (
             f"{fps:g} frames a second",
             "decode it to %05d.jpg with ffmpeg's filter fps=15, as the release says",
         )
         raise InputError(film, found, "15, as the annotations count", then)
-    footage = read_footage(film, FrameRange(row.first, row.last, row.stride), 10**6)
+    footage = read_footage(film, FrameRange(row.first, row.last, row.stride), 10**6, limits)
     return footage.indices, footage.frames
 
 

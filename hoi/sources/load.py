@@ -19,7 +19,7 @@ from hoi.table import ClipRow
 def load_video(row: ClipRow, settings: PrepareClip) -> Prepared:
     """A video file: frames alone; the focal length is the table's, the file's, or assumed."""
     path = Path(str(row.path))
-    footage = read_footage(path, _span(row), settings.longest_side_px, settings.max_frames)
+    footage = read_footage(path, _span(row), settings.longest_side_px, settings.limits, settings.max_frames)
     info, lens = _info(row, ClipInfo(), footage, path, settings)
     return Prepared(footage.frames, info, _origin(row, path, footage, None, lens))
 
@@ -28,12 +28,20 @@ def load_folder(row: ClipRow, settings: PrepareClip) -> Prepared:
     """A clip folder: frames or a video, with what else it brings. Its `gt/` is pointed to, not opened."""
     clip = read_clip(Path(str(row.path)))
     media = clip.path / "frames" if (clip.path / "frames").is_dir() else find_video(clip.path)
-    footage = read_footage(media, _span(row), settings.longest_side_px)
+    footage = read_footage(media, _span(row), settings.longest_side_px, settings.limits)
     info, lens = _info(row, clip.info, footage, media, settings)
     truth = str((clip.path / "gt").resolve()) if (clip.path / "gt").is_dir() else None
     origin = _origin(row, media, footage, truth, lens)
     given = _given_masks(clip, footage), _given_hands(clip, footage), _given_tracks(clip, footage)
     return Prepared(footage.frames, info, origin, *given)
+
+
+def stand_in(row: ClipRow, settings: PrepareClip) -> Prepared:
+    """In place of a clip that cannot be read: two grey frames, so that pictures and pages have something to show."""
+    frames = np.full((2, 120, 160, 3), 128, np.uint8)
+    footage, path = Footage(frames, [0, 1], None, 1.0, (120, 160)), Path(str(row.path))
+    info, lens = _info(row.model_copy(update={"hint_frame": None}), ClipInfo(), footage, Path(), settings)
+    return Prepared(frames, info, _origin(row, path, footage, None, lens))
 
 
 def _span(row: ClipRow) -> FrameRange:
@@ -88,11 +96,18 @@ def _hint(row: ClipRow, given: ClipInfo, footage: Footage) -> Hint | None:
 
 
 def _origin(row: ClipRow, media: Path, footage: Footage, truth: str | None, lens: str) -> dict:
-    digest = hashlib.sha256(media.read_bytes()).hexdigest() if media.is_file() else None
     return {
-        "source": row.source, "path": str(media), "sha256": digest, "frames": footage.indices, "scale": footage.scale,
+        "source": row.source, "path": str(media), "sha256": _sha256(media), "frames": footage.indices, "scale": footage.scale,
         "intrinsics": lens, "truth": truth,
     } | footage.notes  # fmt: skip
+
+
+def _sha256(path: Path) -> str | None:
+    """Of a file, read piece by piece; None for a folder."""
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _given_masks(clip: Clip, footage: Footage) -> dict[str, dict[int, np.ndarray]] | None:

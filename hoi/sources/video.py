@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from hoi.clip import frame_files, read_picture
+from hoi.config import MediaLimits
 from hoi.errors import InputError
 from hoi.sources.probe import probe, refuse
 
@@ -69,11 +70,14 @@ class Timing:
         return {"decoder": self.decoder, "variable_rate": varies, "missing_frames": missing}
 
 
-def read_footage(path: Path, span: FrameRange, longest_side_px: int, max_frames: int | None = None) -> Footage:
-    """Read a video file, or the pictures of a folder, scaled down to the longest side.
+def read_footage(
+    path: Path, span: FrameRange, longest_side_px: int, limits: MediaLimits, max_frames: int | None = None
+) -> Footage:
+    """Read a video file, or the pictures of a folder, scaled down to the longest side; what is too large is refused.
 
     Of a video that would give more than `max_frames`, and whose stride is not given, every second, third, ... frame.
     """
+    _check_size(path, limits)
     timing = None
     if path.is_dir():
         source = _folder_frames(path, span)
@@ -90,6 +94,11 @@ def read_footage(path: Path, span: FrameRange, longest_side_px: int, max_frames:
             raise InputError(
                 where, f"{frame.shape[1]}x{frame.shape[0]}", f"{size[1]}x{size[0]}", "make all frames one size"
             )
+        if len(frames) == limits.frames:
+            raise InputError(
+                path, f"more than {limits.frames} frames in the range", f"at most {limits.frames}",
+                "narrow first, last and stride in the clips table, or raise prepare_clip.limits.frames",
+            )  # fmt: skip
         scale = min(1.0, longest_side_px / max(size))
         frames.append(_resize(frame, scale))
         indices.append(index)
@@ -101,6 +110,26 @@ def read_footage(path: Path, span: FrameRange, longest_side_px: int, max_frames:
     fps = timing.rate() if timing else None
     notes = timing.notes(whole=span.last is None) | {"stride": span.stride or 1} if timing else {}
     return Footage(np.stack(frames), indices, fps / (span.stride or 1) if fps else None, scale, size, notes)
+
+
+def _check_size(path: Path, limits: MediaLimits) -> None:
+    """Refuse a file by its size, and a video by the size of its frames, before any frame is decoded."""
+    if not path.is_file():
+        return
+    megabytes = path.stat().st_size / 1e6
+    if megabytes > limits.megabytes:
+        raise InputError(
+            path, f"{megabytes:.1f} MB", f"at most {limits.megabytes:g} MB",
+            "cut or compress the video, or raise prepare_clip.limits.megabytes",
+        )  # fmt: skip
+    capture = cv2.VideoCapture(str(path))
+    width, height = capture.get(cv2.CAP_PROP_FRAME_WIDTH), capture.get(cv2.CAP_PROP_FRAME_HEIGHT)
+    capture.release()
+    if width * height / 1e6 > limits.megapixels:
+        raise InputError(
+            path, f"frames of {width:.0f}x{height:.0f}", f"at most {limits.megapixels:g} megapixels",
+            "scale the video down, or raise prepare_clip.limits.megapixels",
+        )  # fmt: skip
 
 
 def video_timing(path: Path) -> Timing:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from hoi.artefacts import raise_recorded, read_json, read_npz
+from hoi.artefacts import Product, raise_recorded, read_json, read_npz
 from hoi.clip import read_clip
 from hoi.config import MakeFigure
 from hoi.errors import DataFailure, InputError
@@ -23,7 +23,7 @@ Named = dict[tuple[str, str], Path]  # (variant, clip) to a path
 
 def make_figure(
     names: list[str], scores: list[Path], meshes: list[Path], clips: list[Path], config: MakeFigure, seed: int,
-    pdf: Path, png: Path,
+    pdf: Product, png: Product,
 ) -> None:  # fmt: skip
     """Draw a figure; `names` are VARIANT/CLIP, one for each score, mesh and prepared clip."""
     keys = [tuple(name.split("/")) for name in names]

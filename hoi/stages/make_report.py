@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from hoi.artefacts import read_json, whole
+from hoi.artefacts import Product, read_json, whole
 from hoi.config import MakeReport
 from hoi.errors import DataFailure
 from hoi.present.site.markdown import parse_markdown
@@ -12,7 +12,7 @@ from hoi.present.site.pages import ASSETS, SITE, index_page, script
 
 
 def make_report(
-    scores: list[Path], runs: list[Path], tables: list[Path], config: MakeReport, site: Path, index: Path
+    scores: list[Path], runs: list[Path], tables: list[Path], config: MakeReport, site: Product, index: Product
 ) -> None:
     """Write `index.html` over the pages of the clips; copy the tables, and what pages share into the folder `site`."""
     read = [read_json(path) for path in scores]

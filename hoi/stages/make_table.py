@@ -3,7 +3,7 @@
 import csv as csv_files
 from pathlib import Path
 
-from hoi.artefacts import read_json, write_text
+from hoi.artefacts import Product, read_json, write_text
 from hoi.config import MakeTable
 from hoi.errors import InputError
 from hoi.present.table_text import to_csv, to_latex, to_markdown
@@ -12,7 +12,14 @@ from hoi.table import read_table
 
 
 def make_table(
-    scores: list[Path], clips: Path, reported: Path, config: MakeTable, seed: int, csv: Path, md: Path, tex: Path
+    scores: list[Path],
+    clips: Path,
+    reported: Path,
+    config: MakeTable,
+    seed: int,
+    csv: Product,
+    md: Product,
+    tex: Product,
 ) -> None:
     """Gather the scores of many clips under some variants into one table."""
     records = [read_json(path) for path in scores]

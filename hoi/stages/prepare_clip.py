@@ -1,21 +1,33 @@
 """Any source to one clip folder."""
 
-from pathlib import Path
 from typing import Any
 
-from hoi.artefacts import whole
-from hoi.clip import Prepared, write_clip
+from hoi.artefacts import Product, whole, write_failure
+from hoi.clip import FAILED, Prepared, write_clip
 from hoi.config import HandChoice, PrepareClip
-from hoi.sources.load import load_folder, load_video
+from hoi.errors import DataFailure, InputError
+from hoi.sources.load import load_folder, load_video, stand_in
 from hoi.table import DATASETS, ClipRow
 
 
-def prepare_clip(row: ClipRow, config: PrepareClip, hand: HandChoice, output: Path) -> None:
-    """Read or render the clip of one row of the clips table and write it as a clip folder."""
-    prepared, truth = _load(row, config, hand)
+def prepare_clip(row: ClipRow, config: PrepareClip, hand: HandChoice, output: Product) -> None:
+    """Read or render the clip of one row of the clips table and write it as a clip folder.
+
+    A clip that cannot be read becomes a folder of two grey frames that holds the reason: every later stage passes it on.
+    """
+    failure = None
+    try:
+        prepared, truth = _load(row, config, hand)
+    except InputError as error:
+        if row.source == "procedural":
+            raise
+        failure = DataFailure(error.where, error.found, error.expected, error.next_step, stage="prepare_clip")
+        prepared, truth = stand_in(row, config), None
     with whole(output) as folder:
         folder.mkdir()
         write_clip(folder, prepared)
+        if failure is not None:
+            write_failure(folder / FAILED, failure)
         if truth is not None:
             truth.write(folder / "gt")
 

@@ -8,7 +8,7 @@ import trimesh
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from hoi.artefacts import read_npz, write_npz
+from hoi.artefacts import Product, read_npz, write_npz
 from hoi.clip import read_clip
 from hoi.config import HandChoice, PriorData
 from hoi.errors import InputError
@@ -22,7 +22,7 @@ from hoi.sources.held import held_object
 from hoi.sources.shapes import CATEGORIES
 
 
-def prior_data(shard: int, clip: list[Path], config: PriorData, hand: HandChoice, seed: int, output: Path) -> None:
+def prior_data(shard: int, clip: list[Path], config: PriorData, hand: HandChoice, seed: int, output: Product) -> None:
     """Render one shard: some training instances of every category in fresh grasps, or a clip with truth, if one is given."""
     torch.set_num_threads(1)
     rng = np.random.default_rng([seed, shard])

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import trimesh
 
-from hoi.artefacts import read_json, read_npz, whole
+from hoi.artefacts import Product, read_json, read_npz, whole
 from hoi.clip import read_clip, read_truth
 from hoi.config import ReportClip
 from hoi.errors import DataFailure
@@ -29,7 +29,7 @@ T = TypeVar("T")
 def report_clip(
     clip: Path, variants: list[str], hands: list[Path], tracks: list[Path], masks: list[Path], meshes: list[Path],
     poses: list[Path], runs: list[Path], overlays: list[Path], coloured: list[Path], scores: list[Path],
-    config: ReportClip, seed: int, output: Path,
+    config: ReportClip, seed: int, output: Product,
 ) -> None:  # fmt: skip
     """Write one clip's page, with the data, frames and films that it shows, into a folder."""
     source, truth = read_clip(clip), read_truth(clip)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from hoi.artefacts import read_json, read_npz, write_json
+from hoi.artefacts import Product, read_json, read_npz, write_json
 from hoi.clip import read_clip, read_frames_size, read_truth
 from hoi.config import ScoreClip
 from hoi.errors import DataFailure
@@ -20,7 +20,7 @@ from hoi.table import ClipRow
 
 def score_clip(
     row: ClipRow, variant: str, clip: Path, hands: Path, masks: Path, mesh: Path, poses: Path, run: Path,
-    config: ScoreClip, seed: int, output: Path,
+    config: ScoreClip, seed: int, output: Product,
 ) -> None:  # fmt: skip
     """Score one fit against what is known of the clip; what is not known is null, a failed clip is charged for."""
     source, truth = read_clip(clip), read_truth(clip)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hoi.artefacts import read_npz, whole, write_failure
+from hoi.artefacts import Product, read_npz, whole, write_failure
 from hoi.clip import read_clip
 from hoi.config import ShowClip
 from hoi.errors import DataFailure
@@ -18,8 +18,8 @@ from hoi.present.stills import captioned, still, write_png
 
 
 def show_clip(
-    clip: Path, masks: Path, mesh: Path, poses: Path, config: ShowClip, still_path: Path, overlay: Path,
-    coloured: Path, coloured_scene: Path,
+    clip: Path, masks: Path, mesh: Path, poses: Path, config: ShowClip, still_path: Product, overlay: Product,
+    coloured: Product, coloured_scene: Product,
 ) -> None:  # fmt: skip
     """Write the object in its colours, alone and moving with the hand, a still of input, overlay and novel views, and a
     film of the fit over the frames.

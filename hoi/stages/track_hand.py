@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from hoi.artefacts import Output, read_json, write_json, write_npz
-from hoi.clip import read_clip
+from hoi.artefacts import Output, raise_recorded, read_json, write_json, write_npz
+from hoi.clip import FAILED, read_clip
 from hoi.config import HandChoice, TrackHand
 from hoi.observe.quality import track_quality
 from hoi.observe.trackers import track
@@ -11,6 +11,7 @@ from hoi.observe.trackers import track
 
 def track_hand(clip: Path, config: TrackHand, hand: HandChoice, seed: int, output: Output, quality: Output) -> None:
     """Track the hand through a prepared clip; write it, and how well it went."""
+    raise_recorded(clip / FAILED)
     source = read_clip(clip)
     given = source.given_tracks() if config.tracker == "file" else source.given_hands()
     hands = track(source.frames(), source.K(), source.info.side, given, config, hand, seed)

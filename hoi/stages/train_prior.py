@@ -12,7 +12,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
-from hoi.artefacts import read_npz, whole, write_json
+from hoi.artefacts import Product, read_npz, whole, write_json
 from hoi.config import PriorData, TrainPrior
 from hoi.errors import InputError
 from hoi.prior.card import model_card
@@ -31,7 +31,7 @@ GRID_ROWS = 12
 
 def train_prior(
     shards: list[Path], held_out: list[Path], data: PriorData, config: TrainPrior, seed: int, threads: int,
-    checkpoint: Path, weights: Path, history: Path, samples: Path, run: Path,
+    checkpoint: Product, weights: Product, history: Product, samples: Product, run: Product,
 ) -> None:  # fmt: skip
     """Train to the end, from the checkpoint if there is one; write weights, loss history, sample grid, record."""
     torch.set_num_threads(threads)

@@ -2,8 +2,9 @@
 
 import pytest
 
+from hoi.artefacts import write_json
 from hoi.errors import InputError
-from hoi.summary import summary
+from hoi.summary import failures, summary
 
 HEADER = "variant,category,clips,failures,F@5mm,F@10mm,CD_cm2,MPJPE_mm,mask_IoU,silhouette_IoU,seconds"
 ROW = "no_prior,mean,12,0,0.41872,0.667,4.62,18.2,0.843,0.757,57"
@@ -36,3 +37,16 @@ def test_a_narrow_terminal_names_the_columns_it_leaves_out(tmp_path, monkeypatch
 def test_no_tables_is_an_error_that_says_what_to_run(tmp_path):
     with pytest.raises(InputError, match="make demo"):
         summary(tmp_path)
+
+
+def test_failures_are_listed_with_reason_and_log_and_the_exit_status_tells(tmp_path, capsys):
+    write_json(tmp_path / "scores/hull/mug.json", {"failed": False, "variant": "hull", "clip": "mug"})
+    with pytest.raises(SystemExit) as exit_:
+        failures(tmp_path)
+    assert exit_.value.code == 0 and capsys.readouterr().out == "0 of 1 scored fits failed\n"
+    why = {"stage": "track_hand", "where": "frames", "found": "no hand in any of 4", "log": "results/logs/a.log"}
+    write_json(tmp_path / "scores/hull/cup.json", {"failed": True, "variant": "hull", "clip": "cup", "failure": why})
+    with pytest.raises(SystemExit) as exit_:
+        failures(tmp_path)
+    told = "hull, cup: track_hand: frames: no hand in any of 4 (results/logs/a.log)\n1 of 2 scored fits failed\n"
+    assert exit_.value.code == 1 and capsys.readouterr().out == told

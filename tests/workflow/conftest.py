@@ -27,17 +27,33 @@ class Checkout:
         (path / "profiles").symlink_to("workflow/profiles")
         (path / "clips").symlink_to(ROOT / "clips")
 
+    @property
+    def environment(self) -> dict[str, str]:
+        return os.environ | {"PYTHONPATH": str(self.path), "NO_COLOR": "1"}
+
+    def command(self, *words: str) -> list[str]:
+        return [sys.executable, "-m", "snakemake", *(() if "--profile" in words else ("--cores", "2")), *words]
+
     def run(self, *words: str, fails: bool = False) -> str:
-        environment = os.environ | {"PYTHONPATH": str(self.path), "NO_COLOR": "1"}
-        command = [sys.executable, "-m", "snakemake", "--cores", "2", *words]
-        done = subprocess.run(command, cwd=self.path, env=environment, capture_output=True, text=True, timeout=1200)
+        command = self.command(*words)
+        done = subprocess.run(
+            command, cwd=self.path, env=self.environment, capture_output=True, text=True, timeout=1200
+        )
         text = done.stdout + done.stderr
         assert (done.returncode != 0) == fails, text
         return text
 
+    def start(self, *words: str, environment: dict[str, str] | None = None) -> subprocess.Popen[str]:
+        """As run, but not waited for; it leads a session of its own, so that a signal reaches what a terminal's would."""
+        told = subprocess.STDOUT
+        return subprocess.Popen(
+            self.command(*words), cwd=self.path, env=environment or self.environment, text=True,
+            stdout=subprocess.PIPE, stderr=told, start_new_session=True,
+        )  # fmt: skip
+
     def planned(self, *words: str) -> dict[str, int]:
         """Jobs by rule in a dry run."""
-        text = self.run(*words, "--dry-run", "--quiet", "reason")
+        text = self.run("--dry-run", "--quiet=reason", *words)
         table = text.split("Job stats:")[-1] if "Job stats:" in text else ""
         rows = [line.split() for line in table.splitlines()]
         return {r[0]: int(r[1]) for r in rows if len(r) == 2 and r[1].isdigit() and r[0] not in ("total", "all")}
@@ -46,6 +62,48 @@ class Checkout:
 @pytest.fixture
 def checkout(tmp_path: Path) -> Checkout:
     return Checkout(tmp_path / "hoi")
+
+
+class StubbedCheckout(Checkout):
+    """A checkout whose stages are stubs (tests/slurm/stub.py): the workflow alone is at work, on clips c0, c1, ..."""
+
+    def __init__(self, path: Path, clips: int = 2) -> None:
+        super().__init__(path)
+        shutil.copy(ROOT / "tests/slurm/stub.py", path / "hoi/__main__.py")
+        rows = [f"c{i}\tprocedural\tmug\ttrain\t{i}\n" for i in range(clips)]
+        (path / "config/stub.tsv").write_text("clip\tsource\tcategory\tsplit\tseed\n" + "".join(rows))
+        (path / "config/stub.yaml").write_text(
+            "clips: config/stub.tsv\nreport_clip: {variants: [no_prior]}\n"
+            "tables: {main: {variants: [no_prior, oracle], columns: [f5]}}\n"
+        )
+        (path / "drill").mkdir()
+
+    def end(self) -> bytes:
+        """What the last file of the workflow says: a digest of every step before it."""
+        return (self.path / TABLE).read_bytes()
+
+    def hold(self, name: str) -> Path:
+        """A job that will wait from now on, named by its first output, until the file returned is deleted."""
+        path = self.path / "drill" / (name.replace("/", "+") + ".hold")
+        path.touch()
+        return path
+
+
+TABLE = "results/tables/main.md"
+STUB_CONFIG = ("--configfile", "config/config.yaml", "config/stub.yaml", "--", TABLE)
+
+
+@pytest.fixture
+def stubbed(tmp_path: Path) -> StubbedCheckout:
+    return StubbedCheckout(tmp_path / "hoi")
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The last file of a run in which nothing goes wrong."""
+    made = StubbedCheckout(tmp_path_factory.mktemp("undisturbed") / "hoi")
+    made.run(*STUB_CONFIG)
+    return made.end()
 
 
 TINY = ROOT / "tests/workflow/tiny.yaml"

@@ -2,7 +2,12 @@
 
 import hashlib
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 
 import cv2
 import numpy as np
@@ -152,6 +157,43 @@ def test_a_clip_without_a_hand_is_recorded_and_counted(finished):
     assert "track_hand found no hand" in (finished.path / "results/report/clips/empty/index.html").read_text()
     again = finished.run("results/tables/failing.md", "--dry-run", *TINY_CONFIG, "config/failing.yaml")
     assert "Nothing to be done" in again
+
+
+def test_one_unreadable_clip_among_many_is_listed_and_the_tables_come_out(finished):
+    (finished.path / "broken.mp4").write_bytes(b"no video")
+    (finished.path / "config/broken.tsv").write_text(
+        "clip\tsource\tpath\tcategory\tsplit\tseed\n"
+        "mug\tprocedural\t\tmug\ttrain\t0\nbroken\tvideo\t../broken.mp4\t\t\t\n"
+    )
+    (finished.path / "config/breaking.yaml").write_text(
+        "clips: config/broken.tsv\ntables: {breaking: {variants: [no_prior], columns: [mask_iou_object, seconds]}}\n"
+        "report_clip: {variants: [no_prior]}\n"
+    )
+    finished.run("results/tables/breaking.md", "results/report/clips/broken", *TINY_CONFIG, "config/breaking.yaml")
+    table = (finished.path / "results/tables/breaking.md").read_text()
+    assert "- no\\_prior, broken: prepare\\_clip" in table and "no frame could be decoded" in table
+    listed = subprocess.run(
+        [sys.executable, "-m", "hoi", "failures"], cwd=finished.path, capture_output=True, text=True
+    )
+    assert listed.returncode == 1 and "no_prior, broken: prepare_clip: broken.mp4: no frame" in listed.stdout
+
+
+def test_a_real_fit_killed_half_way_ends_in_the_same_mesh(finished):
+    mesh = finished.path / "results/fits/oracle/mug/object.ply"
+    before = digest(mesh)
+    words = ("results/fits/oracle/mug/object.ply", "--forcerun", "results/fits/oracle/mug/object.ply", *TINY_CONFIG)
+    run = finished.start(*words)
+    log = finished.path / "results/logs/fit_clip/oracle/mug.log"
+    end = time.monotonic() + 120
+    while mesh.exists() or not (log.exists() and "fit_clip" in log.read_text()):
+        assert time.monotonic() < end and run.poll() is None
+        time.sleep(0.02)
+    os.killpg(run.pid, signal.SIGKILL)
+    run.communicate()
+    assert not mesh.exists()
+    finished.run("--unlock", *TINY_CONFIG)
+    finished.run(*TINY_CONFIG)
+    assert digest(mesh) == before
 
 
 def blank(picture):

@@ -4,9 +4,23 @@ prior_clips = [*study.prior_data.clips, *(f"results/clips/{name}" for name in tr
 
 
 def clip_of_shard(wildcards):
-    """Input: the clip of a shard beyond the procedural ones; nothing for those."""
+    """Input: the clip of a shard beyond the procedural ones, file by file; nothing for those."""
     number = int(wildcards.shard) - study.prior_data.shards
-    return [prior_clips[number]] if 0 <= number < len(prior_clips) else []
+    folders = [prior_clips[number]] if 0 <= number < len(prior_clips) else []
+    return [f for folder in folders for f in _parts(folder)]
+
+
+def _parts(folder):
+    """A folder that a rule makes, as it is; the files of one that the user has."""
+    if folder.startswith("results/"):
+        return [folder]
+    return sorted(str(p) for p in Path(folder).rglob("*") if p.is_file())
+
+
+def folder_of_shard(wildcards):
+    """Parameter: the clip folder of a shard beyond the procedural ones; nothing for those."""
+    number = int(wildcards.shard) - study.prior_data.shards
+    return prior_clips[number : number + 1] if number >= 0 else []
 
 
 def shards(first, beyond):
@@ -59,7 +73,7 @@ def of_figure(pattern):
 def shown_variants(wildcards):
     """Parameter: the variants side by side on a clip's page."""
     clip_row(wildcards)
-    return [v for v, c in pairs(study.report_clip.variants) if c == wildcards.clip]
+    return [v for v in study.report_clip.variants if study.runs_on(v, clips[wildcards.clip])]
 
 
 def shown(stage, path):

@@ -3,7 +3,8 @@
 import sys
 from pathlib import Path
 
-from hoi.imports import shipped_prior, stage_code
+from hoi.imports import shipped_prior
+from hoi.provenance import code_digest
 from hoi.study import read_study
 from hoi.table import DATASETS, joined, read_table, row_json
 
@@ -13,11 +14,13 @@ training = read_table(study.prior_data.table) if study.prior_data.table else {}
 known_clips = joined(clips, training)
 own_python = f'export PATH="{Path(sys.executable).parent}:$PATH"; '
 own_package = f'export PYTHONPATH="{workflow.basedir}:${{{{PYTHONPATH:-}}}}"; '
+records = "export HOI_RECORDS=results/provenance; "  # hoi/records.py
 
 shell.executable("bash")
 shell.prefix(
     "set -euo pipefail; export OMP_WAIT_POLICY=passive; "
     + own_package
+    + records
     + ("" if workflow.deployment_settings.deployment_method else own_python)
 )
 

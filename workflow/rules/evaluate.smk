@@ -15,7 +15,6 @@ rule score_clip:
         mesh=made_by("fit_clip", "results/fits/{variant}/{clip}/object.ply"),
         poses=made_by("fit_clip", "results/fits/{variant}/{clip}/poses.npz"),
         run=made_by("fit_clip", "results/fits/{variant}/{clip}/run.json"),
-        code=stage_code("score_clip"),
     output:
         scores="results/scores/{variant}/{clip}.json",
     log:
@@ -25,6 +24,7 @@ rule score_clip:
     conda:
         "../../environment.yml"
     params:
+        code=code_digest("score_clip"),
         row=clip_row,
         config=settings("score_clip"),
         seed=study.seed,
@@ -40,7 +40,6 @@ rule make_table:
         scores=scores_of_table,
         clips=study.clips,
         reported="config/reported.tsv",
-        code=stage_code("make_table"),
     output:
         csv=report("results/tables/{table}.csv", caption="../report/table.rst", category="Tables"),
         md="results/tables/{table}.md",
@@ -52,6 +51,7 @@ rule make_table:
     conda:
         "../../environment.yml"
     params:
+        code=code_digest("make_table"),
         config=table_definition,
         seed=study.seed,
     shell:

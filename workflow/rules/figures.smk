@@ -11,7 +11,6 @@ rule make_figure:
         scores=of_figure("results/scores/{variant}/{clip}.json"),
         meshes=of_figure("results/fits/{owner}/{clip}/object.ply"),
         clips=of_figure("results/clips/{clip}"),
-        code=stage_code("make_figure"),
     output:
         pdf="results/figures/{figure}.pdf",
         png="results/figures/{figure}.png",
@@ -22,6 +21,7 @@ rule make_figure:
     conda:
         "../../environment.yml"
     params:
+        code=code_digest("make_figure"),
         names=of_figure("{variant}/{clip}"),
         config=figure_definition,
         seed=study.seed,

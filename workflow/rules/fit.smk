@@ -12,7 +12,6 @@ rule fit_clip:
         hands=made_by("track_hand", "results/hands/{variant}/{clip}.npz"),
         masks=made_by("mask_clip", "results/masks/{variant}/{clip}.npz"),
         prior=prior_weights,
-        code=stage_code("fit_clip"),
     output:
         mesh="results/fits/{variant}/{clip}/object.ply",
         poses="results/fits/{variant}/{clip}/poses.npz",
@@ -27,6 +26,7 @@ rule fit_clip:
         "../../environment.yml"
     threads: 1
     params:
+        code=code_digest("fit_clip"),
         config=settings("fit_clip"),
         seed=study.seed,
     shell:

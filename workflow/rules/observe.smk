@@ -9,7 +9,6 @@ rule track_hand:
     """The holding hand in every frame: pose, shape and place in the camera."""
     input:
         clip="results/clips/{clip}",
-        code=stage_code("track_hand"),
     output:
         hands="results/hands/{variant}/{clip}.npz",
         quality="results/hands/{variant}/{clip}.json",
@@ -20,6 +19,7 @@ rule track_hand:
     conda:
         "../../environment.yml"
     params:
+        code=code_digest("track_hand"),
         config=settings("track_hand"),
         hand=settings("hand"),
         seed=study.seed,
@@ -33,7 +33,6 @@ rule mask_clip:
     input:
         clip="results/clips/{clip}",
         hands=made_by("track_hand", "results/hands/{variant}/{clip}.npz"),
-        code=stage_code("mask_clip"),
     output:
         masks="results/masks/{variant}/{clip}.npz",
     log:
@@ -43,6 +42,7 @@ rule mask_clip:
     conda:
         "../../environment.yml"
     params:
+        code=code_digest("mask_clip"),
         config=settings("mask_clip"),
     shell:
         "python -m hoi mask_clip --clip {input.clip:q} --hands {input.hands:q} --config {params.config:q}"

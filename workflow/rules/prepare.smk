@@ -9,7 +9,6 @@ rule prepare_clip:
     """Read or render a clip's frames; write them with what is known of them as a clip folder."""
     input:
         media=files_of("clip.*", "frames/*", "masks/*/*", "hands.npz", "tracks.npz"),
-        code=stage_code("prepare_clip"),
     output:
         clip=directory("results/clips/{clip}"),
     log:
@@ -19,6 +18,7 @@ rule prepare_clip:
     conda:
         "../../environment.yml"
     params:
+        code=code_digest("prepare_clip"),
         row=clip_row,
         config=study.prepare_clip.model_dump_json(),
         hand=study.hand.model_dump_json(),

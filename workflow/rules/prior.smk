@@ -9,21 +9,22 @@ rule prior_data:
     """One shard of pictures: training instances in fresh grasps, or one clip with truth, from all sides."""
     input:
         clip=clip_of_shard,
-        code=stage_code("prior_data"),
     output:
         shard="results/prior/data/{shard}.npz",
     log:
         "results/logs/prior_data/{shard}.log",
-    benchmark:
-        "results/benchmarks/prior_data/{shard}.tsv"
+    cache: True
     conda:
         "../../environment.yml"
     params:
+        code=code_digest("prior_data"),
+        shard="{shard}",
+        clip=folder_of_shard,
         config=study.prior_data.model_dump_json(),
         hand=study.hand.model_dump_json(),
         seed=study.seed,
     shell:
-        "python -m hoi prior_data --shard {wildcards.shard} --clip {input.clip:q} --config {params.config:q} --hand {params.hand:q}"
+        "python -m hoi prior_data --shard {params.shard} --clip {params.clip:q} --config {params.config:q} --hand {params.hand:q}"
         " --seed {params.seed} --output {output.shard:q} 2> {log:q}"
 
 
@@ -32,7 +33,6 @@ rule train_prior:
     input:
         shards=training_shards,
         held_out=held_out_shards,
-        code=stage_code("train_prior"),
     output:
         weights=directory("results/prior/weights"),
         history="results/prior/history.parquet",
@@ -40,12 +40,12 @@ rule train_prior:
         run="results/prior/run.json",
     log:
         "results/logs/train_prior/train_prior.log",
-    benchmark:
-        "results/benchmarks/train_prior/train_prior.tsv"
+    cache: True
     conda:
         "../../environment.yml"
     threads: 2
     params:
+        code=code_digest("train_prior"),
         data=study.prior_data.model_dump_json(),
         config=study.train_prior.model_dump_json(),
         seed=study.seed,

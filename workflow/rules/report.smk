@@ -12,7 +12,6 @@ rule show_clip:
         masks=made_by("mask_clip", "results/masks/{variant}/{clip}.npz"),
         mesh=made_by("fit_clip", "results/fits/{variant}/{clip}/object.ply"),
         poses=made_by("fit_clip", "results/fits/{variant}/{clip}/poses.npz"),
-        code=stage_code("show_clip"),
     output:
         still=report(
             "results/fits/{variant}/{clip}/still.png",
@@ -30,6 +29,7 @@ rule show_clip:
     conda:
         "../../environment.yml"
     params:
+        code=code_digest("show_clip"),
         config=settings("show_clip"),
     shell:
         "python -m hoi show_clip --clip {input.clip:q} --masks {input.masks:q} --mesh {input.mesh:q}"
@@ -51,7 +51,6 @@ rule report_clip:
         overlays=shown("show_clip", "results/fits/{variant}/{clip}/overlay.mp4"),
         coloured=shown("show_clip", "results/fits/{variant}/{clip}/coloured.ply"),
         scores=shown(None, "results/scores/{variant}/{clip}.json"),
-        code=stage_code("report_clip"),
     output:
         page=directory("results/report/clips/{clip}"),
     log:
@@ -61,6 +60,7 @@ rule report_clip:
     conda:
         "../../environment.yml"
     params:
+        code=code_digest("report_clip"),
         variants=shown_variants,
         config=study.report_clip.model_dump_json(),
         seed=study.seed,
@@ -79,7 +79,6 @@ rule make_report:
         runs=files_of_report("results/fits/{variant}/{clip}/run.json", "fit_clip"),
         tables=expand("results/tables/{table}.md", table=study.tables),
         csv=expand("results/tables/{table}.csv", table=study.tables),
-        code=stage_code("make_report"),
     output:
         site=directory("results/report/site"),
         index="results/report/index.html",
@@ -90,6 +89,7 @@ rule make_report:
     conda:
         "../../environment.yml"
     params:
+        code=code_digest("make_report"),
         config=study.make_report.model_dump_json(),
     shell:
         "python -m hoi make_report --scores {input.scores:q} --runs {input.runs:q} --tables {input.tables:q}"

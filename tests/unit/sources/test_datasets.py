@@ -12,8 +12,8 @@ from pydantic import ValidationError
 
 pytest.importorskip("smplx")
 
-from hoi.artefacts import read_npz
-from hoi.clip import read_clip, read_truth
+from hoi.artefacts import raise_recorded, read_npz
+from hoi.clip import FAILED, read_clip, read_truth
 from hoi.config import HandChoice, PrepareClip
 from hoi.errors import InputError
 from hoi.geometry.rotations import transform
@@ -51,6 +51,7 @@ def prepared(tmp_path, source, path, choice, **columns):
     out = tmp_path / "prepared"
     row = ClipRow(clip="x", source=source, path=str(path), **columns)
     prepare_clip(row, SETTINGS, choice, out)
+    raise_recorded(out / FAILED)
     return read_clip(out)
 
 

@@ -7,7 +7,7 @@ from hoi.clip import read_clip, read_truth, write_clip
 from hoi.config import PrepareClip
 from hoi.errors import InputError
 from hoi.imports import PACKAGE
-from hoi.sources.load import load_folder, load_video
+from hoi.sources.load import load_folder, load_video, stand_in
 from hoi.sources.video import FrameRange, read_footage
 from hoi.table import ClipRow
 
@@ -49,7 +49,7 @@ def test_frame_range():
 
 
 def test_video_stride_scales_rate_and_keeps_indices(tmp_path):
-    footage = read_footage(video(tmp_path / "clip.mp4"), FrameRange(1, None, 2), 32)
+    footage = read_footage(video(tmp_path / "clip.mp4"), FrameRange(1, None, 2), 32, SETTINGS.limits)
     assert footage.indices == [1, 3, 5] and footage.fps == pytest.approx(5.0)
     assert footage.frames.shape == (3, 24, 32, 3) and footage.scale == 0.5
     assert np.abs(footage.frames[1].mean() - 60) < 6
@@ -165,3 +165,28 @@ def test_unknown_side_in_clip_yaml(tmp_path):
     (path / "clip.yaml").write_text("side: middle")
     with pytest.raises(InputError, match="middle"):
         load_folder(row(path), SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("limit", "found"),
+    [({"megabytes": 0.0001}, "MB"), ({"megapixels": 0.001}, "frames of 64x48"), ({"frames": 4}, "more than 4 frames")],
+)
+def test_a_video_beyond_a_limit_is_refused_and_the_setting_named(tmp_path, limit, found):
+    limits = SETTINGS.limits.model_copy(update=limit)
+    with pytest.raises(InputError) as error:
+        read_footage(video(tmp_path / "clip.mp4"), FrameRange(None, None, None), 64, limits)
+    assert found in str(error.value) and f"prepare_clip.limits.{next(iter(limit))}" in str(error.value)
+
+
+def test_a_frame_range_keeps_a_long_video_within_the_limit(tmp_path):
+    limits = SETTINGS.limits.model_copy(update={"frames": 3})
+    assert len(read_footage(video(tmp_path / "clip.mp4"), FrameRange(0, None, 2), 64, limits).frames) == 3
+
+
+def test_an_unreadable_clip_has_a_stand_in_that_names_its_file(tmp_path):
+    (tmp_path / "clip.mp4").write_bytes(b"abc")
+    made = stand_in(row(tmp_path / "clip.mp4", source="video"), SETTINGS)
+    assert made.origin["sha256"].startswith("ba7816bf8f01cfea")  # FIPS 180-2, appendix B.1
+    assert len(made.frames) == 2 and made.info.intrinsics is not None and made.origin["truth"] is None
+    write_clip(tmp_path / "made", made)
+    assert read_truth(tmp_path / "made").object_path is None
