@@ -18,7 +18,8 @@ from pathlib import Path
 WRITES = {
     "train_prior": {"weights", "history", "samples", "run"},
     "fit_clip": {"mesh", "poses", "history", "scene", "run"},
-    "show_clip": {"still_path", "overlay"},
+    "track_hand": {"output", "quality"},
+    "show_clip": {"still_path", "overlay", "coloured", "coloured_scene"},
     "make_table": {"csv", "md", "tex"},
     "make_report": {"site", "index"},
 }

@@ -47,7 +47,7 @@ def made(tmp_path_factory, study):
     row = ClipRow(clip="mug_1", source="hoi4d", path=str(hoi4d_tree(folder / "HOI4D", scene)))
     at = {name: folder / name for name in ("clip", "hands.npz", "masks.npz", "object.ply", "poses.npz")}
     prepare_clip(row, study.prepare_clip, choice, at["clip"])
-    track_hand(at["clip"], study.settings("oracle", "track_hand"), choice, 0, at["hands.npz"])
+    track_hand(at["clip"], study.settings("oracle", "track_hand"), choice, 0, at["hands.npz"], folder / "hands.json")
     mask_clip(at["clip"], at["hands.npz"], study.settings("oracle", "mask_clip"), at["masks.npz"])
     fit = (at["object.ply"], at["poses.npz"], *(folder / n for n in ("history.parquet", "scene.glb", "run.json")))
     fit_clip(at["clip"], at["hands.npz"], at["masks.npz"], [], study.settings("oracle", "fit_clip"), 0, 1, *fit)
@@ -91,7 +91,14 @@ def test_the_clip_trains_the_prior_with_mano_s_hand(made, tmp_path):
 def test_given_mano_hands_become_open_ones_of_the_same_keypoints(made, study, tmp_path):
     folder, _, choice = made
     open_hand = choice.model_copy(update={"model": "open"})
-    track_hand(folder / "clip", study.settings("oracle", "track_hand"), open_hand, 0, tmp_path / "hands.npz")
+    track_hand(
+        folder / "clip",
+        study.settings("oracle", "track_hand"),
+        open_hand,
+        0,
+        tmp_path / "hands.npz",
+        tmp_path / "hands.json",
+    )
     ours, theirs = read_npz("hands", tmp_path / "hands.npz"), read_npz("hands", folder / "hands.npz")
     off = np.linalg.norm(ours["keypoints_px"] - theirs["keypoints_px"], axis=-1)
     assert str(ours["model"]) == "open" and off.mean() < 1.5 and off.max() < 6

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -44,11 +45,15 @@ class Checkout:
         return text
 
     def start(self, *words: str, environment: dict[str, str] | None = None) -> subprocess.Popen[str]:
-        """As run, but not waited for; it leads a session of its own, so that a signal reaches what a terminal's would."""
+        """As run, but not waited for; it leads a session of its own, so that a signal reaches what a terminal's would.
+
+        Ctrl-C counts even where the tests run in the background of a shell, which ignores it.
+        """
         told = subprocess.STDOUT
         return subprocess.Popen(
             self.command(*words), cwd=self.path, env=environment or self.environment, text=True,
             stdout=subprocess.PIPE, stderr=told, start_new_session=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )  # fmt: skip
 
     def planned(self, *words: str) -> dict[str, int]:

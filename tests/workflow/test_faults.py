@@ -32,12 +32,12 @@ def held(stubbed, *words):
 
 
 def stage_processes(stubbed):
-    """The stages that run in a checkout."""
+    """The held fit in a checkout, as a process."""
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             words = (entry / "cmdline").read_bytes().split(b"\0")
-            if b"fit_clip" in words and (entry / "cwd").resolve() == stubbed.path.resolve():
+            if FIT.encode() in words and (entry / "cwd").resolve() == stubbed.path.resolve():
                 found.append(int(entry.name))
         except OSError:
             continue

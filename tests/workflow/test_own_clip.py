@@ -54,7 +54,7 @@ def test_words_come_from_the_command_line_alone(folder):
 
 
 def test_the_table_of_one_row_is_read_as_it_was_said(tmp_path):
-    video = tmp_path / 'it\'s "my" $(mug) {1}.mov'
+    video = tmp_path / 'it\'s "my" $(mug) [1].mov'
     video.touch()
     own_clip(str(video), tmp_path / "t.tsv", category="coffee mug", side="left", first="2", last="9", focal_px="900.5")
     (row,) = read_table(tmp_path / "t.tsv").values()
