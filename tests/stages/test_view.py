@@ -49,8 +49,9 @@ def test_it_serves_a_page_until_it_is_interrupted(results):
     command = [sys.executable, "-m", "hoi", "view", "cup", "--results", str(results), "--port", str(port)]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(PACKAGE.parent), os.environ.get("PYTHONPATH", "")])}
     with subprocess.Popen(
-        command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=environment
-    ) as run:
+        command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=environment,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # in the background of a shell too
+    ) as run:  # fmt: skip
         try:
             said = next(run.stderr) + next(run.stderr)
             assert "<html" in answer(port)
