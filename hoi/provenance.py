@@ -40,6 +40,19 @@ def made_with() -> dict[str, Any]:
     }
 
 
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file, read piece by piece."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def processor() -> str:
+    """The CPU's model name, or its architecture where the system does not tell."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
+    return next((line.split(":")[1].strip() for line in lines if "model name" in line), platform.machine())
+
+
 def code_of(*stages: str) -> dict[str, str]:
     """A digest of each stage's sources: its module, all that it imports of this package, and the data beside them.
 

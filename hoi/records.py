@@ -19,7 +19,7 @@ from typing import Any
 
 from hoi.artefacts import write_json
 from hoi.errors import InputError
-from hoi.provenance import code_digest, made_with
+from hoi.provenance import code_digest, file_sha256, made_with, processor
 
 FOLDER = "HOI_RECORDS"
 OURS = ".snakemake_timestamp"  # written into folders by Snakemake
@@ -104,8 +104,7 @@ def checksum(path: Path) -> str:
         files = sorted(p for p in path.rglob("*") if p.is_file() and p.name != OURS)
         lines = [f"{p.relative_to(path)} {checksum(p)}\n" for p in files]
         return hashlib.sha256("".join(lines).encode()).hexdigest()
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return file_sha256(path)
 
 
 def device() -> str:
@@ -113,9 +112,7 @@ def device() -> str:
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
         return torch.cuda.get_device_name()
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
-    return next((line.split(":")[1].strip() for line in lines if "model name" in line), platform.machine())
+    return processor()
 
 
 def provenance(file: Path, /) -> None:
@@ -129,6 +126,7 @@ def chain(records: Records, name: str) -> Iterator[str]:
     told: set[str] = set()
 
     def lines(name: str, said: str | None, depth: int) -> Iterator[str]:
+        """Of one file, and of all before it."""
         space, path = "  " * depth, records.path(name)
         now = checksum(path) if path.exists() else None
         state = "gone" if now is None else "" if said in (None, now) else "CHANGED since"

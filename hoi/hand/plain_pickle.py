@@ -31,6 +31,7 @@ class _Ch(_Node):
     """chumpy.ch.Ch: an array `x`."""
 
     def array(self) -> np.ndarray:
+        """The array `x`."""
         return as_array(self.state["x"])
 
 
@@ -38,6 +39,7 @@ class _Select(_Node):
     """chumpy.reordering.Select: some of `a`'s elements, in a shape of their own."""
 
     def array(self) -> np.ndarray:
+        """The elements that were selected."""
         chosen = as_array(self.state["a"]).ravel()[as_array(self.state["idxs"])]
         return chosen.reshape(self.state["preferred_shape"]) if "preferred_shape" in self.state else chosen
 
@@ -46,6 +48,7 @@ class _Csc(_Node):
     """scipy.sparse's csc_matrix: compressed columns."""
 
     def array(self) -> np.ndarray:
+        """The matrix, dense."""
         shape = self.state.get("_shape") or self.state["shape"]
         starts = as_array(self.state["indptr"]).astype(int)
         dense = np.zeros(shape, as_array(self.state["data"]).dtype)
@@ -103,6 +106,7 @@ class _Unpickler(pickle.Unpickler):
     }
 
     def find_class(self, module_name: str, global_name: str) -> Any:
+        """What a listed name stands for here; pickle's hook."""
         try:
             return self.listed[module_name, global_name]
         except KeyError:

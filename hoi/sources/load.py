@@ -1,6 +1,5 @@
 """One function a source: a row of the clips table to a prepared clip."""
 
-import hashlib
 from pathlib import Path
 
 import cv2
@@ -11,6 +10,7 @@ from hoi.clip import Clip, ClipInfo, Hint, Intrinsics, Prepared, read_clip, read
 from hoi.config import PrepareClip
 from hoi.errors import InputError
 from hoi.geometry.bars import content_box
+from hoi.provenance import file_sha256
 from hoi.sources.probe import lens_px, probe
 from hoi.sources.video import Footage, FrameRange, find_video, read_footage
 from hoi.table import ClipRow
@@ -97,17 +97,10 @@ def _hint(row: ClipRow, given: ClipInfo, footage: Footage) -> Hint | None:
 
 def _origin(row: ClipRow, media: Path, footage: Footage, truth: str | None, lens: str) -> dict:
     return {
-        "source": row.source, "path": str(media), "sha256": _sha256(media), "frames": footage.indices, "scale": footage.scale,
+        "source": row.source, "path": str(media), "sha256": file_sha256(media) if media.is_file() else None,
+        "frames": footage.indices, "scale": footage.scale,
         "intrinsics": lens, "truth": truth,
     } | footage.notes  # fmt: skip
-
-
-def _sha256(path: Path) -> str | None:
-    """Of a file, read piece by piece; None for a folder."""
-    if not path.is_file():
-        return None
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _given_masks(clip: Clip, footage: Footage) -> dict[str, dict[int, np.ndarray]] | None:

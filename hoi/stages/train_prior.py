@@ -22,7 +22,7 @@ from hoi.prior.samples import Channels
 from hoi.prior.stream import Position, Stream, fixed_samples
 from hoi.prior.train import CONDITIONS, Trainer, fast_bfloat16, held_out_losses
 from hoi.progress import Progress
-from hoi.provenance import run_record
+from hoi.provenance import processor, run_record
 from hoi.sources.shapes import CATEGORIES
 
 STATE, LATEST = "state.safetensors", "weights"
@@ -179,7 +179,4 @@ def device_name(device: torch.device) -> str:
     """What the training ran on, for the model card."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    names = [
-        line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line
-    ]
-    return f"CPU {names[0] if names else 'unknown'}"
+    return f"CPU {processor()}"
