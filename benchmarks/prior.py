@@ -26,9 +26,9 @@ CANDIDATES = {
 
 def guided(trainer: Trainer, batch: Channels) -> torch.Tensor:
     """One guided prediction of a single picture."""
-    x, hand = (v[:1].to(trainer.device) for v in (batch.x, batch.hand))
+    x, given = (v[:1].to(trainer.device) for v in (batch.x, batch.given))
     known, level = (torch.tensor([i], device=trainer.device) for i in (0, 500))
-    return trainer.average.predict_noise(x, hand, known, level, 4.0)
+    return trainer.average.predict_noise(x, given, known, level, 4.0)
 
 
 def main() -> None:
@@ -43,7 +43,7 @@ def main() -> None:
     config = yaml.safe_load((PACKAGE.parent / "config/config.yaml").read_text())
     data, settings = PriorData.model_validate(config["prior_data"]), TrainPrior.model_validate(config["train_prior"])
     side, b, device = data.views.resolution, args.batch, torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    batch = Channels(torch.randn(b, 5, side, side), torch.randn(b, 7, side, side), torch.zeros(b, dtype=torch.long))
+    batch = Channels(torch.randn(b, 5, side, side), torch.randn(b, 12, side, side), torch.zeros(b, dtype=torch.long))
     table = Table("network", "million parameters", "training samples/s", "ms a guided prediction", title=str(device))
     for name in args.only:
         network = settings.network.model_copy(update=CANDIDATES[name])

@@ -96,12 +96,16 @@ class PriorSchedule(Section):
     beta_end: Annotated[float, Field(gt=0, lt=1)]
 
 
-class PriorHandJitter(Section):
-    """Errors of a tracked hand, put into the training pictures; standard deviations."""
+class Rehearsals(Section):
+    """Made clips of the prior's training objects, whose evidence gives the rough bodies that the prior is shown."""
 
-    rotation_deg: NonNegative
-    translation_m: NonNegative
-    articulation_rad: NonNegative
+    frames: Annotated[int, Field(ge=3)]
+    width_px: Count
+    height_px: Count
+    view_range_deg: tuple[Positive, Positive]
+    lost_share: Fraction
+    lost_m: tuple[NonNegative, NonNegative]
+    noise_scale: tuple[NonNegative, NonNegative]
     betas: NonNegative
 
 
@@ -114,7 +118,7 @@ class PriorData(Section):
     grasps_most: Count
     views_per_grasp: Count
     grasp: GraspSettings
-    jitter: PriorHandJitter
+    rehearsal: Rehearsals
     voxel_m: Positive
     max_cells: Count
     views: PriorViews
@@ -136,6 +140,7 @@ class TrainPrior(Section):
     weight_most: Positive
     category_dropout: Fraction
     hand_dropout: Fraction
+    rough_dropout: Fraction
     unnamed: Fraction
     average_power: Positive
     buffer_shards: Count
@@ -336,6 +341,7 @@ class FitPrior(Section):
 
     method: Literal["views", "score"]
     condition: Literal["hand_and_category", "hand", "category"]
+    rough: bool
     start: Annotated[int, Field(ge=0)]
     every: Count
     views: Count
@@ -350,6 +356,7 @@ class FitPrior(Section):
     reach_m: Positive
     free: Fraction
     cells: Count
+    levels: Positive
 
 
 class FitTemplate(Section):

@@ -1,4 +1,4 @@
-"""The object's shape: a signed distance field that starts as a sphere."""
+"""The object's shape: a signed distance field that starts as a sphere, or as a correction of a body that is known roughly."""
 
 from collections.abc import Callable
 from typing import Any, Literal
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from hoi.field.hashgrid import GridSpec, sdf_torch
 from hoi.field.kernels import sdf_numba
+from hoi.field.render import look_up_beyond
 
 Kernel = Literal["torch", "numba", "compile", "tcnn"]
 
@@ -51,6 +52,7 @@ class SdfField(nn.Module):
         self.log_beta = nn.Parameter(torch.tensor(float(np.log(beta_m))))
         self.register_buffer("sphere", torch.tensor([*spec.centre, radius_m]))
         self.register_buffer("level_weights", torch.ones(len(spec.resolutions)))
+        self.base: tuple[Tensor, Tensor, Tensor] | None = None
         on_cpu = sdf_torch if kernel == "tcnn" else self._sdf
         with torch.no_grad():
             self.b3 -= on_cpu(torch.tensor([spec.centre]), *self._parts())[0] + radius_m
@@ -62,7 +64,21 @@ class SdfField(nn.Module):
 
     def forward(self, x: Float[Tensor, "*n 3"]) -> Float[Tensor, "*n"]:
         """Signed distance in metres, negative inside."""
-        return self._sdf(x.reshape(-1, 3), *self._parts()).reshape(x.shape[:-1])
+        sdf = self._sdf(x.reshape(-1, 3), *self._parts()).reshape(x.shape[:-1])
+        if self.base is None:
+            return sdf
+        sphere = (((x - self.sphere[:3]) ** 2).sum(-1) + 1e-8).sqrt() - self.sphere[3]
+        return sdf - sphere + look_up_beyond(*self.base, x)
+
+    @torch.no_grad()
+    def rebase(self, values: Float[Tensor, "x y z"], low: Float[Tensor, "3"], high: Float[Tensor, "3"]) -> None:
+        """Become this grid of signed distances (metres, from `low` to `high`) in place of the sphere, uncorrected as yet.
+
+        The grid may be finer than the field's own levels, and walls thinner than these resolve survive in it.
+        """
+        self.base = values, low, high
+        self.w3.zero_()
+        self.b3.zero_()
 
     def _parts(self) -> tuple[Any, ...]:
         """What a kernel takes beside the points."""

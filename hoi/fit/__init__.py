@@ -6,5 +6,7 @@ Reads hoi.prior (the denoiser that is distilled, and its renderer).
 from hoi.fit.distil import Prior
 from hoi.fit.fit import fit
 from hoi.fit.observations import Fit, Observations
+from hoi.fit.start import Beginning, begin
+from hoi.fit.variables import Variables
 
-__all__ = ["Fit", "Observations", "Prior", "fit"]
+__all__ = ["Beginning", "Fit", "Observations", "Prior", "Variables", "begin", "fit"]

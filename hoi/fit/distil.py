@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import torch
 from jaxtyping import Float
+from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 from torch.nn import functional
 
@@ -23,6 +24,7 @@ from hoi.hand.model import HandModel
 from hoi.prior.denoiser import Denoiser
 from hoi.prior.encode import decode_object, encode_hand, encode_object, pooled
 from hoi.prior.render import Ball, HandImage, ObjectImage, Sdf, all_pixels, pixel_centres, render_hand, render_object
+from hoi.prior.samples import AROUND_M
 from hoi.prior.views import View, draw_view
 
 BATCH = 8  # pictures denoised at once
@@ -30,6 +32,7 @@ LOWEST = 20  # noise level of 1000 that score distillation draws at least: 2 of 
 LEAST_FACING = 0.25  # cosine: surfaces seen more aslant tell their distance along the ray instead
 MARGIN_M = 0.02  # around the fused surfaces
 LEAST_POINTS = 20  # of all pictures; fewer are no object
+TOLD = 0.9  # of the reach: distances nearer than this are a picture's own, not its clip
 
 
 @dataclass(frozen=True)
@@ -42,11 +45,14 @@ class Prior:
 
 @dataclass(frozen=True)
 class Scene:
-    """The fit's present scene: the object's field, points near its surface, and hand and object of some frames."""
+    """The fit's present scene: the object's field (and a coarse look at it), the rough body that silhouettes alone gave, points
+    near both surfaces, and hand and object of some frames."""
 
     sdf: Sdf
-    rough: Sdf
+    coarse: Sdf
     points_obj: Float[Tensor, "p 3"]
+    rough: Sdf
+    rough_points_obj: Float[Tensor, "q 3"]
     vertices_hand: Float[Tensor, "f v 3"]
     T_hand_obj: Float[Tensor, "f 4 4"]
     hand: HandModel
@@ -78,20 +84,23 @@ class Distillation:
         """A view from the training's distribution, of one frame's hand."""
         frame = int(self.rng.integers(len(scene.vertices_hand)))
         vertices, T = scene.vertices_hand[frame], scene.T_hand_obj[frame]
-        view = draw_view(self.rng, transform(T, scene.points_obj), vertices, T, self.spec.views)
+        points = torch.cat([scene.points_obj, scene.rough_points_obj])
+        view = draw_view(self.rng, transform(T, points), vertices, T, self.spec.views)
         return view, render_hand(vertices, scene.hand.faces, scene.hand.face_uv, view)
 
     def _picture(self, scene: Scene, view: View, hand: HandImage) -> Float[Tensor, "5 r r"]:
         """The object's channels in a view, rendered as for the training."""
-        beta, ball = torch.tensor(self.spec.render.beta_m, device=self.device), Ball.around(scene.points_obj, MARGIN_M)
-        image = render_object(scene.sdf, beta, view, ball, self.spec.render, rough=scene.rough)
+        beta, ball = torch.tensor(self.spec.render.beta_m, device=self.device), Ball.around(scene.points_obj, AROUND_M)
+        image = render_object(scene.sdf, beta, view, ball, self.spec.render, rough=scene.coarse)
         return pooled(_square(encode_object(image, hand.mean_depth)), self.spec.views.pool)
 
-    def _condition(self, hands: list[HandImage]) -> Float[Tensor, "b 7 r r"] | None:
-        """The hands' channels, or none where the prior is not shown them."""
-        if self.settings.condition == "category":
-            return None
-        return pooled(torch.stack([_square(encode_hand(h)) for h in hands]), self.spec.views.pool)
+    def _given(self, scene: Scene, view: View, hand: HandImage) -> Float[Tensor, "12 r r"]:
+        """The channels of hand and rough body, 0 where the prior is not shown them."""
+        s, beta = self.settings, torch.tensor(self.spec.render.beta_m, device=self.device)
+        ball = Ball.around(scene.rough_points_obj, AROUND_M)
+        rough = encode_object(render_object(scene.rough, beta, view, ball, self.spec.render), hand.mean_depth)
+        parts = encode_hand(hand) * (s.condition != "category"), rough * s.rough
+        return pooled(_square(torch.cat(parts)), self.spec.views.pool)
 
     def _noise(self, x: Tensor) -> Tensor:
         return torch.randn(x.shape, generator=self.generator).to(self.device)
@@ -111,7 +120,8 @@ class Distillation:
             level = torch.full((len(x),), t, device=self.device)
             noised = self.denoiser.add_noise(x, self._noise(x), level)
             category = torch.full((len(x),), self.category, device=self.device)
-            clean = self.denoiser.denoise(noised, self._condition(list(hands)), category, t, s.steps, s.guidance)
+            given = torch.stack([self._given(scene, v, h) for v, h in zip(views, hands, strict=True)])
+            clean = self.denoiser.denoise(noised, given, category, t, s.steps, s.guidance)
             small = [v.pooled(self.spec.views.pool).cpu() for v in views]
             made += [
                 (v, decode_object(c.flatten(1), h.mean_depth))
@@ -130,7 +140,8 @@ class Distillation:
         noise, category = self._noise(x), torch.tensor([self.category], device=self.device)
         with torch.no_grad():
             noised = self.denoiser.add_noise(x, noise, t)
-            error = self.denoiser.predict_noise(noised, self._condition([hand]), category, t, s.guidance) - noise
+            given = self._given(scene, view, hand)[None]
+            error = self.denoiser.predict_noise(noised, given, category, t, s.guidance) - noise
             signal, sigma = self.denoiser.signal_and_noise(t)
             channel = torch.tensor([s.mask, *[s.normal] * 3, s.depth], device=self.device)[:, None, None]
             gradient = torch.nan_to_num(signal * sigma * channel * error)
@@ -163,7 +174,18 @@ def fuse(pictures: list[tuple[View, ObjectImage]], settings: FitPrior) -> GridFi
     flat = points.reshape(-1, 3)
     seen = torch.stack([distances(view, image, flat, settings) for view, image in pictures])
     rank = max(1, round(settings.free * len(pictures)))
-    return GridField(seen.topk(rank, 0).values[-1].reshape(points.shape[:3]), low, high)
+    values = seen.topk(rank, 0).values[-1].reshape(points.shape[:3])
+    return GridField(extended(values, TOLD * settings.reach_m, step), low, high)
+
+
+def extended(values: Float[Tensor, "x y z"], reach_m: float, step_m: float) -> Float[Tensor, "x y z"]:
+    """Signed distances that are told up to `reach_m`; beyond it the way to the nearest vertex of the other sign (Euclidean)."""
+    inside = (values < 0).numpy()
+    if inside.all() or not inside.any():
+        return values
+    way = distance_transform_edt(~inside, sampling=step_m) - distance_transform_edt(inside, sampling=step_m)
+    far = torch.from_numpy(way).float()
+    return torch.where((values.abs() < reach_m) | (far.abs() < reach_m), values, far)
 
 
 def _surface(view: View, image: ObjectImage) -> Float[Tensor, "p 3"]:

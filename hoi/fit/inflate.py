@@ -23,6 +23,7 @@ WIDTHS = 24  # steps of the local half width
 VIEWS = 24  # frames used, evenly spread
 CARVED = 0.9  # share of the views that may see background at a point of the body: masks and poses err
 MIDDLE_BLUR_PX = 4.0
+BESIDE_M = 0.04  # a point that all but a few views see farther than this beside the silhouette is in no body
 
 
 def behind_hand(object_mask: Bool[np.ndarray, "h w"], hand_mask: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
@@ -121,13 +122,19 @@ def inflate(
     grasp, in the object frame; `size` is (height, width) of the frames. Every round takes the middle depths from the body before
     it, the first from `guess`, or from the grasp: an object that lies far from it, as a kettle does, is reached in ten.
     """
-    for _ in range(rounds):
-        bodies, free = zip(
-            *(_body(v, T_cam_obj[v.frame], K[v.frame], size, middle, points, guess) for v in views), strict=True
+    everywhere = near = torch.ones(len(points), dtype=torch.bool)
+    for number in range(rounds):
+        chosen = near if 0 < number < rounds - 1 and near.any() else everywhere
+        x, before = points[chosen], None if guess is None else guess[chosen]
+        bodies, free, beside = zip(
+            *(_body(v, T_cam_obj[v.frame], K[v.frame], size, middle, x, before) for v in views), strict=True
         )
         body = torch.quantile(torch.stack(bodies), share, dim=0)
         carved = torch.quantile(torch.stack(free), CARVED, dim=0)
-        guess = torch.maximum(body, torch.where(carved > 0, carved, body))
+        found = torch.maximum(body, torch.where(carved > 0, carved, body))
+        guess = found if guess is None else guess.masked_scatter(chosen, found)
+        if number == 0:
+            near = torch.quantile(torch.stack(beside), share, dim=0) < BESIDE_M
     assert guess is not None
     return guess
 
@@ -140,8 +147,8 @@ def _body(
     middle: Tensor,
     points: Tensor,
     guess: Tensor | None,
-) -> tuple[Float[Tensor, " p"], Float[Tensor, " p"]]:
-    """One view's inflated body, and how far its points lie beyond object and hand in the picture; metres."""
+) -> tuple[Float[Tensor, " p"], Float[Tensor, " p"], Float[Tensor, " p"]]:
+    """One view's inflated body; how far its points lie in the picture beyond object and hand, and beside the object; metres."""
     h, w = view.maps_px.shape[1:]
     z_grasp = float(transform(T_cam_obj, middle[None])[0, 2])
     cam = transform(T_cam_obj, points)
@@ -150,4 +157,4 @@ def _body(
     maps = torch.cat([view.maps_px * z_grasp / K[0, 0], z[None]])
     at = (2 * uv / torch.tensor([w, h]) - 1)[None, None]
     d, r, free, z_middle = functional.grid_sample(maps[None], at, padding_mode="border", align_corners=False)[0, :, 0]
-    return torch.sqrt((cam[:, 2] - z_middle) ** 2 + (r - d).clamp_min(0) ** 2) - r, free
+    return torch.sqrt((cam[:, 2] - z_middle) ** 2 + (r - d).clamp_min(0) ** 2) - r, free, -d

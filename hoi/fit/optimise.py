@@ -21,8 +21,8 @@ from hoi.fit.grid import GridField
 from hoi.fit.hand_view import HandView, contour_points, look
 from hoi.fit.observations import Fit, Observations, Report
 from hoi.fit.pixels import Pixels, Rays, forearm
-from hoi.fit.register import Outlines, moved, register
-from hoi.fit.start import SURFACE_POINTS, first_guess, teach
+from hoi.fit.register import moved, register
+from hoi.fit.start import SURFACE_POINTS, begin, teach
 from hoi.fit.surface import extract
 from hoi.fit.variables import Posed, Variables
 from hoi.geometry.cameras import project, ray_directions
@@ -78,13 +78,10 @@ class Optimisation:
     def _start(self) -> None:
         """The first guess of shape and of the object's poses: silhouettes inflated."""
         v, s = self.variables, self.settings
-        with torch.no_grad():
-            T, K, grasp = v.T_cam_hand().cpu(), v.K().cpu(), v.grasp.cpu()
-        self.outlines = Outlines.of(self.observed.object_mask, self.observed.hand_mask, self.rng)
-        self.imagined = False
-        body, T_hand_obj = first_guess(self.observed, self.outlines, T, K, grasp, self.reach, s.start, self.rng)
-        self.guess = GridField(*(a.to(self.device) for a in (body.values, body.low, body.high)))
-        v.start_T_hand_obj.copy_(T_hand_obj)
+        found = begin(self.observed, v, s.start, self.reach, self.rng)
+        self.outlines, self.imagined = found.outlines, False
+        self.guess = self.rough = GridField(*(a.to(self.device) for a in found.body))
+        v.start_T_hand_obj.copy_(found.T_hand_obj)
         self.field.fade(float(s.level_start))
         teach(self.field, self.guess, v.grasp, self.reach, s.start, self.rng)
 
@@ -127,7 +124,7 @@ class Optimisation:
         for group in self.optimiser.param_groups:
             group["lr"] = group["start"] * s.rates.end ** (step / s.steps)
         fine = min(step / s.level_steps, 1.0)
-        self.field.fade(s.level_start + (s.field.levels - s.level_start) * fine)
+        self.field.fade(s.prior.levels if self.imagined else s.level_start + (s.field.levels - s.level_start) * fine)
         self.probe_m = s.field.probe_m * s.field.probe_start ** (1 - fine)
         for parameter in self.variables.parameters():
             parameter.requires_grad_(step >= s.warm_steps)
@@ -173,7 +170,11 @@ class Optimisation:
         with torch.no_grad():
             posed = self.variables.posed(torch.arange(len(self.observed.object_mask), device=self.device))
         points = self.coarse.near(SCENE_POINTS, SURFACE_M, self.rng)
-        return Scene(self.field, self.coarse.at, points, posed.vertices_hand, posed.T_hand_obj, self.variables.hand)
+        rough_points = self.rough.near(SCENE_POINTS, SURFACE_M, self.rng)
+        return Scene(
+            self.field, self.coarse.at, points, self.rough.at, rough_points, posed.vertices_hand, posed.T_hand_obj,
+            self.variables.hand,
+        )  # fmt: skip
 
     def renew(self, step: int) -> None:
         """Let the prior imagine the object anew, where it is time to."""
@@ -182,7 +183,9 @@ class Optimisation:
             body = fuse(self.distil.imagine(self.scene(), step / self.settings.steps), p)
             if body:
                 self.guess, self.imagined = GridField(*(a.to(self.device) for a in body)), True
+                self.field.rebase(*self.guess)
                 self.place_object(p.tilt_rad)
+                self.refresh(step)
 
     def place_object(self, tilt_rad: float) -> None:
         """Register the object's poses to the imagined body: a shape that is known tells turns that an unknown one hides."""

@@ -1,5 +1,7 @@
 """Where the fit starts: the inflated silhouettes as shape, and the object's poses registered to them."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -11,11 +13,38 @@ from hoi.fit.grid import GridField
 from hoi.fit.inflate import inflate, silhouettes
 from hoi.fit.observations import Observations
 from hoi.fit.register import Outlines, moved, register
+from hoi.fit.variables import Variables
 from hoi.geometry.rotations import invert_rigid
 
 SURFACE_POINTS = 500
+OUTLINE_POINTS = 1500  # of the body's surface, for who draws views of it
+SURFACE_M = 0.01  # within which these lie of it
 AGAIN = 2  # rounds of inflating after the poses moved
 NEAR_M = 0.02  # half of the field's lessons lie this near to the surface
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """What the evidence alone gives before any fit: a rough body in a frame of its own, and where that is in the hand."""
+
+    body: GridField
+    T_hand_obj: Float[Tensor, "n 4 4"]
+    outlines: Outlines
+
+    def points(self, rng: np.random.Generator) -> Float[Tensor, "p 3"]:
+        """Points near the body's surface, metres."""
+        return self.body.near(OUTLINE_POINTS, SURFACE_M, rng)
+
+
+def begin(
+    observed: Observations, variables: Variables, settings: FitStart, reach_m: float, rng: np.random.Generator
+) -> Beginning:
+    """Silhouettes inflated, and the object's poses registered to them; on the CPU."""
+    with torch.no_grad():
+        T, K, grasp = variables.T_cam_hand().cpu(), variables.K().cpu(), variables.grasp.cpu()
+    outlines = Outlines.of(observed.object_mask, observed.hand_mask, rng)
+    guess, T_hand_obj = first_guess(observed, outlines, T, K, grasp, reach_m, settings, rng)
+    return Beginning(GridField(guess.values, guess.low, guess.high), T_hand_obj, outlines)
 
 
 class Guess:

@@ -60,6 +60,14 @@ def matrix_to_axis_angle(R: Float[Tensor, "*b 3 3"]) -> Float[Tensor, "*b 3"]:
     return q[..., 1:] * torch.where(norm < 1e-7, torch.full_like(norm, 2.0), angle / norm.clamp_min(1e-12))
 
 
+def mean_rotation(R: Float[Tensor, "n 3 3"]) -> Float[Tensor, "3 3"]:
+    """The rotation nearest to some in the mean square of matrix entries (Moakher 2002, the projected arithmetic mean)."""
+    u, _, vt = torch.linalg.svd(R.mean(0))
+    flip = torch.ones(3, dtype=R.dtype, device=R.device)
+    flip[2] = torch.det(u @ vt).sign()
+    return u @ (flip[:, None] * vt)
+
+
 def rigid(R: Float[Tensor, "*b 3 3"], t: Float[Tensor, "*b 3"]) -> Float[Tensor, "*b 4 4"]:
     """The 4x4 matrix that maps x to R x + t."""
     top = torch.cat([R, t[..., None]], -1)

@@ -13,8 +13,9 @@ def model_card(record: dict[str, Any]) -> str:
         [
             "# A prior of held objects",
             "",
-            "Denoises pictures (mask, normals, depth) of an object, given those of the hand that holds it and the object's",
-            "category. Made for `hoi`'s `fit_clip`; not for anything else. MIT licence.",
+            "Denoises pictures (mask, normals, depth) of an object, given those of the hand that holds it and of the rough body",
+            "that a clip's silhouettes give, and the category. Made for `hoi`'s `fit_clip`; not for anything else.",
+            "MIT licence.",
             "",
             f"- categories: {', '.join(record['categories'])} (any other name is taken for an object)",
             f"- parameters: {record['parameters']:,}",

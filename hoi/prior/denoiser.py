@@ -1,9 +1,9 @@
-"""The prior: a denoiser of object pictures given the hand's picture and the category, and its noise schedule.
+"""The prior: a denoiser of object pictures given those of the hand and of a rough body, and the category; its noise schedule.
 
 Diffusion after Ho et al., "Denoising diffusion probabilistic models" (2020): x_t = sqrt(ᾱ) x + sqrt(1 - ᾱ) ε. The network
-tells what the best linear guess of x from x_t alone leaves open, in units of what that guess errs (after Karras et al.,
-"Elucidating the design space of diffusion models", 2022, section 5); ε follows from x. ASSUME: this instead of ε itself: the
-network need not copy noise, and where x_t is almost all noise, x is not an error divided by a small number.
+tells what the best linear guess of x from x_t and the rough body leaves open, in units of what that guess errs (after
+Karras et al., "Elucidating the design space of diffusion models", 2022, section 5); ε follows from x. ASSUME: this instead of
+ε itself: the network need not copy noise, and where x_t is almost all noise, x is not an error divided by a small number.
 Guidance after Ho & Salimans, "Classifier-free diffusion guidance" (2022).
 """
 
@@ -22,12 +22,13 @@ from torch.nn import functional
 from hoi.artefacts import read_json, whole, write_json
 from hoi.config import PriorNetwork, PriorRender, PriorSchedule, PriorViews
 from hoi.errors import InputError
-from hoi.prior.encode import HAND_CHANNELS, OBJECT_CHANNELS
+from hoi.prior.encode import GIVEN_CHANNELS, HAND_CHANNELS, OBJECT_CHANNELS
 
 FALLBACK = "object"  # what a category that the prior was not trained on is taken for
 RANGE = (0.5, 1.0, 1.0, 1.0, 3.0)  # |x| of each object channel: mask, normals, and depth of 30 cm off the hand
 MEAN = (-0.30, 0.0, 0.0, 0.12, -0.06)  # of each object channel over training pictures, about
 DEVIATION = (0.39, 0.22, 0.22, 0.28, 0.28)  # and their standard deviations
+FOLLOWS = (0.70, 0.36, 0.36, 0.63, 0.72)  # how far each of them goes with the rough body's: correlation over pixels
 WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
 
 
@@ -70,7 +71,7 @@ class Denoiser(nn.Module):
         plain = len(n.channels) - n.attention_levels
         self.net = UNet2DModel(
             sample_size=spec.views.resolution // spec.views.pool // n.patch,
-            in_channels=(len(OBJECT_CHANNELS) + len(HAND_CHANNELS)) * fold,
+            in_channels=(len(OBJECT_CHANNELS) + len(GIVEN_CHANNELS)) * fold,
             out_channels=len(OBJECT_CHANNELS) * fold,
             block_out_channels=n.channels,
             layers_per_block=n.layers,
@@ -82,7 +83,9 @@ class Denoiser(nn.Module):
         )
         alpha_bar = noise_schedule(spec.schedule).alphas_cumprod.float()
         self.register_buffer("alpha_bar", alpha_bar, persistent=False)
-        for name, value in (("range", RANGE), ("mean", MEAN), ("variance", [d * d for d in DEVIATION])):
+        for name, value in (
+            ("range", RANGE), ("mean", MEAN), ("variance", [d * d for d in DEVIATION]), ("follows", FOLLOWS),
+        ):  # fmt: skip
             self.register_buffer(name, torch.tensor(value)[:, None, None], persistent=False)
 
     @property
@@ -100,25 +103,30 @@ class Denoiser(nn.Module):
     def forward(
         self,
         x_t: Float[Tensor, "b 5 r r"],
-        hand: Float[Tensor, "b 7 r r"],
+        given: Float[Tensor, "b 12 r r"],
         category: Int[Tensor, "b"],
         t: Int[Tensor, "b"],
     ) -> Float[Tensor, "b 5 r r"]:
-        """What is open of x, about standard normal (`linear_guess` says of what); a hand of zeros is an unknown hand."""
+        """What is open of x, about standard normal (`linear_guess` says of what); zeros in place of hand or body: not known."""
         signal, sigma = self.signal_and_noise(t)
         seen = (x_t - signal * self.mean) / (signal**2 * self.variance + sigma**2).sqrt()
         patch = self.spec.network.patch
-        out = self.net(functional.pixel_unshuffle(torch.cat([seen, hand], 1), patch), t, class_labels=category).sample
+        out = self.net(functional.pixel_unshuffle(torch.cat([seen, given], 1), patch), t, class_labels=category).sample
         return functional.pixel_shuffle(out, patch).float()
 
     def linear_guess(
-        self, x_t: Float[Tensor, "b 5 r r"], t: Int[Tensor, "b"]
+        self, x_t: Float[Tensor, "b 5 r r"], given: Float[Tensor, "b 12 r r"], t: Int[Tensor, "b"]
     ) -> tuple[Float[Tensor, "b 5 r r"], Float[Tensor, "b 5 1 1"]]:
-        """The best linear guess of x from a pixel of x_t, and its standard error: x is the guess plus `forward` errors."""
+        """The best linear guess of x from a pixel of x_t and of the rough body, where that is known, and its standard error: x is
+        the guess plus `forward` errors."""
         signal, sigma = self.signal_and_noise(t)
-        spread_sq = signal**2 * self.variance + sigma**2
-        guess = self.mean + signal * self.variance / spread_sq * (x_t - signal * self.mean)
-        return guess, sigma * (self.variance / spread_sq).sqrt()
+        rough = given[:, len(HAND_CHANNELS) :]
+        follows = self.follows * (rough != 0).any((1, 2, 3), keepdim=True)
+        mean = self.mean + follows * (rough - self.mean)
+        variance = (1 - follows**2) * self.variance
+        spread_sq = signal**2 * variance + sigma**2
+        guess = mean + signal * variance / spread_sq * (x_t - signal * mean)
+        return guess, sigma * (variance / spread_sq).sqrt()
 
     def signal_and_noise(self, t: Int[Tensor, "*b"]) -> tuple[Float[Tensor, "*b 1 1 1"], Float[Tensor, "*b 1 1 1"]]:
         """sqrt(ᾱ) and sqrt(1 - ᾱ) at noise levels t."""
@@ -136,56 +144,54 @@ class Denoiser(nn.Module):
     def _guided(
         self,
         x_t: Float[Tensor, "b 5 r r"],
-        hand: Float[Tensor, "b 7 r r"] | None,
+        given: Float[Tensor, "b 12 r r"],
         category: Int[Tensor, "b"],
         t: Int[Tensor, "b"],
         guidance: float = 1.0,
     ) -> Float[Tensor, "b 5 r r"]:
-        """`forward`, `guidance` times as far from that of the null category (1: the category's own); no hand: unknown."""
-        if hand is None:
-            hand = torch.zeros(len(x_t), len(HAND_CHANNELS), *x_t.shape[2:], device=x_t.device)
+        """`forward`, `guidance` times as far from that of the null category (1: the category's own)."""
         if guidance == 1.0 or bool((category == self.null_category).all()):
-            return self(x_t, hand, category, t)
+            return self(x_t, given, category, t)
         null = torch.full_like(category, self.null_category)
-        both = self(torch.cat([x_t, x_t]), torch.cat([hand, hand]), torch.cat([category, null]), torch.cat([t, t]))
+        both = self(torch.cat([x_t, x_t]), torch.cat([given, given]), torch.cat([category, null]), torch.cat([t, t]))
         named, unnamed = both.chunk(2)
         return unnamed + guidance * (named - unnamed)
 
     def _unbounded(
-        self, x_t: Tensor, hand: Tensor | None, category: Tensor, t: Tensor, guidance: float
+        self, x_t: Tensor, given: Tensor, category: Tensor, t: Tensor, guidance: float
     ) -> Float[Tensor, "b 5 r r"]:
         """x̂ as guess and network have it."""
-        guess, error = self.linear_guess(x_t, t)
-        return guess + error * self._guided(x_t, hand, category, t, guidance)
+        guess, error = self.linear_guess(x_t, given, t)
+        return guess + error * self._guided(x_t, given, category, t, guidance)
 
     def predict_noise(
         self,
         x_t: Float[Tensor, "b 5 r r"],
-        hand: Float[Tensor, "b 7 r r"] | None,
+        given: Float[Tensor, "b 12 r r"],
         category: Int[Tensor, "b"],
         t: Int[Tensor, "b"],
         guidance: float = 1.0,
     ) -> Float[Tensor, "b 5 r r"]:
         """ε̂ = (x_t - sqrt(ᾱ) x̂) / sqrt(1 - ᾱ), x̂ without bounds."""
         signal, sigma = self.signal_and_noise(t)
-        return (x_t - signal * self._unbounded(x_t, hand, category, t, guidance)) / sigma
+        return (x_t - signal * self._unbounded(x_t, given, category, t, guidance)) / sigma
 
     def predict_clean(
         self,
         x_t: Float[Tensor, "b 5 r r"],
-        hand: Float[Tensor, "b 7 r r"] | None,
+        given: Float[Tensor, "b 12 r r"],
         category: Int[Tensor, "b"],
         t: Int[Tensor, "b"],
         guidance: float = 1.0,
     ) -> Float[Tensor, "b 5 r r"]:
         """x̂, kept within the channels' ranges."""
-        clean = self._unbounded(x_t, hand, category, t, guidance)
+        clean = self._unbounded(x_t, given, category, t, guidance)
         return torch.minimum(torch.maximum(clean, -self.range), self.range)
 
     def denoise(
         self,
         x_t: Float[Tensor, "b 5 r r"],
-        hand: Float[Tensor, "b 7 r r"] | None,
+        given: Float[Tensor, "b 12 r r"],
         category: Int[Tensor, "b"],
         t_start: int,
         steps: int,
@@ -195,7 +201,7 @@ class Denoiser(nn.Module):
         x, levels = x_t, denoising_levels(t_start, steps)
         for level, following in zip(levels, [*levels[1:], None], strict=True):
             t = torch.full((len(x),), level, device=x.device)
-            clean = self.predict_clean(x, hand, category, t, guidance)
+            clean = self.predict_clean(x, given, category, t, guidance)
             if following is None:
                 return clean
             signal, sigma = self.signal_and_noise(t)
@@ -205,16 +211,16 @@ class Denoiser(nn.Module):
 
     def sample(
         self,
-        hand: Float[Tensor, "b 7 r r"],
+        given: Float[Tensor, "b 12 r r"],
         category: Int[Tensor, "b"],
         steps: int,
         guidance: float,
         generator: torch.Generator,
     ) -> Float[Tensor, "b 5 r r"]:
         """New pictures from noise alone; the generator is the CPU's, so that devices agree."""
-        shape = (len(hand), len(OBJECT_CHANNELS), *hand.shape[2:])
-        noise = torch.randn(shape, generator=generator).to(hand.device)
-        return self.denoise(noise, hand, category, self.spec.schedule.steps - 1, steps, guidance)
+        shape = (len(given), len(OBJECT_CHANNELS), *given.shape[2:])
+        noise = torch.randn(shape, generator=generator).to(given.device)
+        return self.denoise(noise, given, category, self.spec.schedule.steps - 1, steps, guidance)
 
     def save(self, folder: Path, card: str) -> None:
         """Weights, what they depend on, and the model card, as a folder."""

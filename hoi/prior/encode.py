@@ -13,6 +13,7 @@ from hoi.prior.render import HandImage, ObjectImage
 
 OBJECT_CHANNELS = ("mask", "right", "up", "viewer", "depth")
 HAND_CHANNELS = ("mask", "right", "up", "viewer", "depth", "u", "v")
+GIVEN_CHANNELS = (*HAND_CHANNELS, *OBJECT_CHANNELS)  # the hand, and the rough body that a clip's silhouettes give
 PER_METRE = 10.0  # decimetres
 
 

@@ -9,6 +9,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from hoi.prior.denoiser import Denoiser
+from hoi.prior.encode import HAND_CHANNELS
 from hoi.prior.samples import Channels
 from hoi.prior.train import generator_of
 
@@ -38,17 +39,21 @@ def grid(rows: Sequence[Sequence[np.ndarray]]) -> UInt8[np.ndarray, "h w 3"]:
 def sample_grid(
     denoiser: Denoiser, samples: Channels, steps: int, guidance: float, seed: int
 ) -> UInt8[np.ndarray, "h w 3"]:
-    """A row a held-out sample: hand, true normals, two samples (normals, normals, depth), true depth, one without the hand."""
+    """A row a held-out sample: hand, rough body, true normals, two samples (normals, normals, depth), true depth, one without
+    the body and one without the hand either."""
     device = denoiser.alpha_bar.device
-    hand, category = samples.hand.to(device), samples.category.to(device)
-    conditions = [hand, hand, torch.zeros_like(hand)]
+    given, category = samples.given.to(device), samples.category.to(device)
+    no_body = given.clone()
+    no_body[:, len(HAND_CHANNELS) :] = 0
+    conditions = [given, given, no_body, torch.zeros_like(given)]
     made = [
-        denoiser.sample(h, category, steps, guidance, generator_of(seed, k)).cpu() for k, h in enumerate(conditions)
+        denoiser.sample(g, category, steps, guidance, generator_of(seed, k)).cpu() for k, g in enumerate(conditions)
     ]
     return grid(
         [
-            [normals_picture(h), normals_picture(x), normals_picture(a), normals_picture(b), depth_picture(a),
-             depth_picture(x), normals_picture(c)]
-            for h, x, a, b, c in zip(samples.hand, samples.x, *made, strict=True)
+            [normals_picture(g[: len(HAND_CHANNELS)]), normals_picture(g[len(HAND_CHANNELS) :]), normals_picture(x),
+             normals_picture(a), normals_picture(b), depth_picture(a), depth_picture(x), normals_picture(c),
+             normals_picture(d)]
+            for g, x, a, b, c, d in zip(samples.given, samples.x, *made, strict=True)
         ]
     )  # fmt: skip

@@ -1,31 +1,23 @@
 """Training pictures: one object in one hand, seen from many sides; how they are stored, and read back as channels."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from hoi.config import PriorHandJitter, PriorRender, PriorViews
-from hoi.geometry.rotations import axis_angle_to_matrix, rigid, transform
+from hoi.config import PriorRender, PriorViews
+from hoi.geometry.rotations import transform
 from hoi.hand.model import HandModel
 from hoi.prior.encode import encode_hand, encode_object
 from hoi.prior.grid_sdf import GridSdf
-from hoi.prior.render import Ball, HandImage, ObjectImage, render_hand, render_object
-from hoi.prior.views import View, draw_view
+from hoi.prior.render import Ball, HandImage, ObjectImage, Sdf, render_hand, render_object
+from hoi.prior.views import draw_view
 
 DEPTH_PER_METRE = 10_000  # stored in tenths of a millimetre
 OUTLINE_POINTS = 1500  # of the object, for the crop
-
-
-@dataclass(frozen=True)
-class Holding:
-    """One grasp of an object: articulation, hand shape, and T_hand_obj (metres)."""
-
-    pose: Float[Tensor, "45"]
-    betas: Float[Tensor, "n"]
-    T_hand_obj: Float[Tensor, "4 4"]
+AROUND_M = 0.01  # beyond these, in which it is rendered
 
 
 @dataclass(frozen=True)
@@ -45,47 +37,35 @@ class Thing:
         return Thing(sdf, torch.from_numpy(vertices[pick]).float(), category, seed)
 
 
-def shaken(holding: Holding, settings: PriorHandJitter, rng: np.random.Generator) -> Holding:
-    """The holding as a tracker might see it: object in hand, fingers and hand shape off by Gaussian errors.
+@dataclass(frozen=True)
+class Held:
+    """An object in a hand as a tracker sees it, in one frame: the hand's vertices (hand frame), the rough body that silhouettes
+    give (in a frame of its own, `T_hand_rough`), and where the true object is in it (`T_rough_obj`); metres."""
 
-    ASSUME: pictures of hands that hold exactly would teach a trust in the hand that no tracked hand deserves.
-    """
-
-    def off(count: int, scale: float) -> Float[Tensor, "count"]:
-        """Gaussian errors of this standard deviation."""
-        return torch.from_numpy(rng.normal(0, 1, count) * scale).float()
-
-    turn = axis_angle_to_matrix(off(3, np.radians(settings.rotation_deg) / 3**0.5))
-    T, centre = holding.T_hand_obj, holding.T_hand_obj[:3, 3]
-    moved = rigid(turn @ T[:3, :3], centre + off(3, settings.translation_m / 3**0.5))
-    return Holding(
-        holding.pose + off(45, settings.articulation_rad),
-        holding.betas + off(len(holding.betas), settings.betas),
-        moved,
-    )
+    vertices_hand: Float[Tensor, "v 3"]
+    T_hand_rough: Float[Tensor, "4 4"]
+    T_rough_obj: Float[Tensor, "4 4"]
+    rough: Sdf
+    rough_points: Float[Tensor, "p 3"]
 
 
 @torch.no_grad()
-def render_pair(
-    thing: Thing,
-    holding: Holding,
-    hand: HandModel,
-    view_rng: np.random.Generator,
-    views: PriorViews,
-    render: PriorRender,
-) -> tuple[ObjectImage, HandImage, View]:
-    """Object and hand in one random view: what distillation renders of the fit's scene, of a training scene."""
-    vertices = hand(holding.pose[None], holding.betas[None]).vertices[0]
-    view = draw_view(view_rng, transform(holding.T_hand_obj, thing.points), vertices, holding.T_hand_obj, views)
-    beta, ball = torch.tensor(render.beta_m), Ball.around(thing.points, 0.01)
+def render_sample(
+    thing: Thing, held: Held, hand: HandModel, rng: np.random.Generator, views: PriorViews, render: PriorRender
+) -> tuple[ObjectImage, HandImage, ObjectImage]:
+    """Object, hand and rough body in one random view, the latter two as distillation renders them of the fit's scene."""
+    points = torch.cat([transform(held.T_rough_obj, thing.points), held.rough_points])
+    view = draw_view(rng, transform(held.T_hand_rough, points), held.vertices_hand, held.T_hand_rough, views)
+    of_thing = replace(view, T_view_obj=view.T_view_obj @ held.T_rough_obj)
+    beta = torch.tensor(render.beta_m)
     return (
-        render_object(thing.sdf, beta, view, ball, render),
-        render_hand(vertices, hand.faces, hand.face_uv, view),
-        view,
+        render_object(thing.sdf, beta, of_thing, Ball.around(thing.points, AROUND_M), render),
+        render_hand(held.vertices_hand, hand.faces, hand.face_uv, view),
+        render_object(held.rough, beta, view, Ball.around(held.rough_points, AROUND_M), render),
     )
 
 
-def stored(obj: ObjectImage, hand: HandImage, resolution: int) -> dict[str, np.ndarray]:
+def stored(obj: ObjectImage, hand: HandImage, rough: ObjectImage, resolution: int) -> dict[str, np.ndarray]:
     """One sample as the arrays of a shard (schema `prior_renders`, without its first axis)."""
 
     def square(v: Tensor) -> np.ndarray:
@@ -96,10 +76,17 @@ def stored(obj: ObjectImage, hand: HandImage, resolution: int) -> dict[str, np.n
         """The picture in whole steps of 1 / scale."""
         return np.round(square(v) * scale).clip(np.iinfo(dtype).min, np.iinfo(dtype).max).astype(dtype)
 
+    def thing(name: str, image: ObjectImage) -> dict[str, np.ndarray]:
+        """An object's picture."""
+        return {
+            f"{name}_mask": scaled(image.mask, 255, "uint8"),
+            f"{name}_normal": scaled(image.normal, 127, "int8"),
+            f"{name}_depth": scaled(image.depth, DEPTH_PER_METRE, "uint16"),
+        }
+
     return {
-        "object_mask": scaled(obj.mask, 255, "uint8"),
-        "object_normal": scaled(obj.normal, 127, "int8"),
-        "object_depth": scaled(obj.depth, DEPTH_PER_METRE, "uint16"),
+        **thing("object", obj),
+        **thing("rough", rough),
         "hand_mask": scaled(hand.mask, 255, "uint8"),
         "hand_normal": scaled(hand.normal, 127, "int8"),
         "hand_depth": scaled(hand.depth, DEPTH_PER_METRE, "uint16"),
@@ -113,21 +100,29 @@ class Channels:
     """Samples as the denoiser sees them."""
 
     x: Float[Tensor, "b 5 r r"]
-    hand: Float[Tensor, "b 7 r r"]
+    given: Float[Tensor, "b 12 r r"]
     category: Int[Tensor, "b"]
 
 
-def channels(arrays: dict[str, np.ndarray], row: int) -> tuple[Float[Tensor, "5 r r"], Float[Tensor, "7 r r"]]:
-    """Object and hand channels of one sample of a shard."""
+Pictures = tuple[Float[Tensor, "5 r r"], Float[Tensor, "7 r r"], Float[Tensor, "5 r r"]]
+
+
+def channels(arrays: dict[str, np.ndarray], row: int) -> Pictures:
+    """Channels of the object, the hand and the rough body of one sample of a shard."""
 
     def read(key: str, scale: int) -> Tensor:
         """An array of this row, in its unit."""
         return torch.from_numpy(arrays[key][row].astype(np.float32)) / scale
 
     mean_depth = float(arrays["hand_mean_depth"][row])
-    obj = ObjectImage(read("object_mask", 255), read("object_normal", 127), read("object_depth", DEPTH_PER_METRE))
+
+    def thing(name: str) -> Tensor:
+        """Channels of an object's picture."""
+        parts = read(f"{name}_mask", 255), read(f"{name}_normal", 127), read(f"{name}_depth", DEPTH_PER_METRE)
+        return encode_object(ObjectImage(*parts), mean_depth)
+
     hand = HandImage(
         read("hand_mask", 255), read("hand_normal", 127), read("hand_depth", DEPTH_PER_METRE), read("hand_uv", 255),
         mean_depth,
     )  # fmt: skip
-    return encode_object(obj, mean_depth), encode_hand(hand)
+    return thing("object"), encode_hand(hand), thing("rough")

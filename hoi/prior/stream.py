@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from jaxtyping import Int
+from torch import Tensor
 
 from hoi.errors import InputError
 from hoi.prior.encode import mirrored, pooled, quarter_turned
@@ -70,25 +72,28 @@ class Stream:
         return self._held[1]
 
     def _make(self, shard: Shard, rows: np.ndarray, rng: np.random.Generator) -> Channels:
-        x, hand = [], []
+        made = []
         for row in rows:
-            x_whole, hand_whole = channels(shard, int(row))
-            pair = pooled(x_whole, self._pool), pooled(hand_whole, self._pool)
+            pictures = [pooled(p, self._pool) for p in channels(shard, int(row))]
             for _ in range(int(rng.integers(4))):
-                pair = (quarter_turned(pair[0]), quarter_turned(pair[1]))
+                pictures = [quarter_turned(p) for p in pictures]
             if rng.random() < 0.5:
-                pair = (mirrored(pair[0]), mirrored(pair[1]))
-            x.append(pair[0])
-            hand.append(pair[1])
+                pictures = [mirrored(p) for p in pictures]
+            made.append(pictures)
         index = torch.tensor([self._index(str(shard["category"][row])) for row in rows])
-        return Channels(torch.stack(x), torch.stack(hand), index)
+        return _as_channels(made, index)
 
 
 def fixed_samples(shards: Sequence[Shard], index: Callable[[str], int], pool: int, count: int) -> Channels:
     """Evenly spread samples of the held-out shards, neither turned nor mirrored."""
     places = [(shard, row) for shard in shards for row in range(len(shard["category"]))]
     pick = np.linspace(0, len(places) - 1, min(count, len(places))).round().astype(int)
-    pairs = [channels(*places[i]) for i in pick]
+    made = [[pooled(p, pool) for p in channels(*places[i])] for i in pick]
     names = [str(places[i][0]["category"][places[i][1]]) for i in pick]
-    x, hand = (pooled(torch.stack([pair[i] for pair in pairs]), pool) for i in (0, 1))
-    return Channels(x, hand, torch.tensor([index(n) for n in names]))
+    return _as_channels(made, torch.tensor([index(n) for n in names]))
+
+
+def _as_channels(made: list[list[Tensor]], category: Int[Tensor, "b"]) -> Channels:
+    """Object, hand and rough body of every sample, as one batch."""
+    x, hand, rough = (torch.stack(pictures) for pictures in zip(*made, strict=True))
+    return Channels(x, torch.cat([hand, rough], 1), category)

@@ -7,25 +7,39 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from hoi.config import TrainPrior
 from hoi.prior.denoiser import FALLBACK, Denoiser, DenoiserSpec
+from hoi.prior.encode import HAND_CHANNELS, OBJECT_CHANNELS
 from hoi.prior.samples import Channels
 
-CONDITIONS = ("hand + category", "hand", "category", "neither")
+CONDITIONS = {  # what the denoiser is told: rough body, hand, category
+    "body + hand + category": (True, True, True),
+    "body": (True, False, False),
+    "hand + category": (False, True, True),
+    "hand": (False, True, False),
+    "category": (False, False, True),
+    "neither": (False, False, False),
+}
 EVALUATED = 16  # samples at a time
 
 
 @dataclass(frozen=True)
 class Draws:
-    """What a step draws: noise, noise levels, the categories as told, and which hands are shown."""
+    """What a step draws: noise, noise levels, the categories as told, and which hands and bodies are shown."""
 
     noise: Float[Tensor, "b 5 r r"]
     t: Int[Tensor, "b"]
     category: Int[Tensor, "b"]
-    shown: Float[Tensor, "b 1 1 1"]
+    shown: Float[Tensor, "b 12 1 1"]
+
+
+def shown(hand: Bool[Tensor, "b"], rough: Bool[Tensor, "b"]) -> Float[Tensor, "b 12 1 1"]:
+    """Ones for the channels of what is known, zeros for the others."""
+    parts = [hand[:, None].expand(-1, len(HAND_CHANNELS)), rough[:, None].expand(-1, len(OBJECT_CHANNELS))]
+    return torch.cat(parts, 1).float()[..., None, None]
 
 
 def generator_of(*key: int) -> torch.Generator:
@@ -44,10 +58,11 @@ def draw(batch: Channels, denoiser: Denoiser, settings: TrainPrior, seed: int, s
     noise = torch.randn(batch.x.shape, generator=g)
     level = (torch.arange(b) + torch.rand(b, generator=g)) / b * denoiser.spec.schedule.steps
     t = level.long().clamp_max(denoiser.spec.schedule.steps - 1)[torch.randperm(b, generator=g)]
-    dropped, unnamed, hidden = torch.rand(3, b, generator=g)
+    dropped, unnamed, no_hand, no_rough = torch.rand(4, b, generator=g)
     category = batch.category.where(unnamed >= settings.unnamed, torch.tensor(denoiser.category_index(FALLBACK)))
     category = category.where(dropped >= settings.category_dropout, torch.tensor(denoiser.null_category))
-    return Draws(noise, t, category, (hidden >= settings.hand_dropout).float()[:, None, None, None])
+    known = shown(no_hand >= settings.hand_dropout, no_rough >= settings.rough_dropout)
+    return Draws(noise, t, category, known)
 
 
 def squared_error(denoiser: Denoiser, batch: Channels, drawn: Draws, weight_most: float) -> Float[Tensor, "b"]:
@@ -56,8 +71,9 @@ def squared_error(denoiser: Denoiser, batch: Channels, drawn: Draws, weight_most
     squared error of ε weighted by 1 / ᾱ plus a constant over the signal-to-noise ratio; bounded in the manner of min-SNR
     (Hang et al. 2023), so that shapes are not given up for the last bit of noise."""
     x_t = denoiser.add_noise(batch.x, drawn.noise, drawn.t)
-    guess, error = denoiser.linear_guess(x_t, drawn.t)
-    off = denoiser(x_t, batch.hand * drawn.shown, drawn.category, drawn.t) - (batch.x - guess) / error
+    given = batch.given * drawn.shown
+    guess, error = denoiser.linear_guess(x_t, given, drawn.t)
+    off = denoiser(x_t, given, drawn.category, drawn.t) - (batch.x - guess) / error
     return ((weight_most * error**2).clamp_max(1.0) * off**2).mean((1, 2, 3))
 
 
@@ -132,17 +148,18 @@ def held_out_losses(
 ) -> Float[np.ndarray, "levels n"]:
     """Mean squared error of ε of every held-out sample at every level, the noise being the same for all conditions."""
     device, out = denoiser.alpha_bar.device, []
-    named, handed = condition in ("hand + category", "category"), condition in ("hand + category", "hand")
+    roughly, handed, named = CONDITIONS[condition]
+    known = shown(torch.tensor([handed]), torch.tensor([roughly])).to(device)
     for number, level in enumerate(levels):
         noise = torch.randn(samples.x.shape, generator=generator_of(seed, number, 7)).to(device)
         errors = []
         for low in range(0, len(samples.x), EVALUATED):
             rows = slice(low, low + EVALUATED)
-            x, hand, category = (v[rows].to(device) for v in (samples.x, samples.hand, samples.category))
+            x, given, category = (v[rows].to(device) for v in (samples.x, samples.given, samples.category))
             t = torch.full((len(x),), level, device=device)
             category = category if named else torch.full_like(category, denoiser.null_category)
             x_t = denoiser.add_noise(x, noise[rows], t)
-            guess = denoiser.predict_noise(x_t, hand if handed else None, category, t)
+            guess = denoiser.predict_noise(x_t, given * known, category, t)
             errors.append(((guess - noise[rows]) ** 2).mean((1, 2, 3)).cpu())
         out.append(torch.cat(errors).numpy())
     return np.stack(out)

@@ -3,22 +3,20 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from hoi.config import GraspSettings
 from hoi.hand.model import HandModel
 from hoi.sources.grasps import Anatomy, Grasp, hint_order, search_hint
-from hoi.sources.shapes import make_object
+from hoi.sources.shapes import ProceduralObject, make_object
 
 
 @dataclass(frozen=True)
 class HeldObject:
     """A training instance and the ways in which one right hand holds it."""
 
-    category: str
+    thing: ProceduralObject
     seed: int
-    vertices: Float[np.ndarray, "v 3"]
-    faces: Int[np.ndarray, "f 3"]
     betas: Float[np.ndarray, "10"]
     grasps: list[Grasp]
 
@@ -39,4 +37,4 @@ def held_object(category: str, seed: int, hand: HandModel, settings: GraspSettin
         grasps = [g for g in found if g.accepted(settings.contact_m, settings.penetration_m)]
         if grasps:
             break
-    return HeldObject(category, seed, thing.vertices, thing.faces, betas, grasps)
+    return HeldObject(thing, seed, betas, grasps)

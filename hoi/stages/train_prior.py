@@ -141,14 +141,14 @@ class Session:
             raise InputError("train_prior", f"a loss of {row['loss']} at step {t.step_count}", "finite losses",
                              "lower train_prior.rate; the last checkpoint is whole")  # fmt: skip
         if t.step_count % s.held_out_every == 0 or t.step_count == s.steps:
-            errors = held_out_losses(t.average, self.few, s.held_out_levels, CONDITIONS[0], self.seed)
+            errors = held_out_losses(t.average, self.few, s.held_out_levels, next(iter(CONDITIONS)), self.seed)
             row |= {f"held_out_{level}": float(e) for level, e in zip(s.held_out_levels, errors.mean(1), strict=True)}
         return row
 
     def draw_grid(self, path: Path) -> None:
         """Samples of the averaged weights for some held-out hands."""
         rows = np.linspace(0, len(self.judged.x) - 1, GRID_ROWS).round().astype(int)
-        chosen = Channels(*(v[rows] for v in (self.judged.x, self.judged.hand, self.judged.category)))
+        chosen = Channels(*(v[rows] for v in (self.judged.x, self.judged.given, self.judged.category)))
         s = self.trainer.settings
         picture = sample_grid(self.trainer.average, chosen, s.grid_steps, s.grid_guidance, self.seed)
         with whole(path) as scratch:

@@ -10,7 +10,7 @@ import yaml
 pytest.importorskip("smplx")
 
 from hoi.artefacts import read_npz
-from hoi.config import HandChoice, PriorData
+from hoi.config import FitStart, HandChoice, PriorData, ProceduralSettings, TrackHand
 from hoi.imports import PACKAGE
 from hoi.meshes import read_mesh
 from hoi.score import placed_fit
@@ -82,8 +82,12 @@ def test_scores_know_object_and_joints(made):
 def test_the_clip_trains_the_prior_with_mano_s_hand(made, tmp_path):
     folder, _, choice = made
     words = CONFIG["prior_data"] | {"voxel_m": 0.004, "views_per_clip": 2}
+    sections = TrackHand(**CONFIG["track_hand"]), FitStart(**CONFIG["fit_clip"]["start"])
+    film = ProceduralSettings(**CONFIG["prepare_clip"]["procedural"])
     open_hand = choice.model_copy(update={"model": "open"})  # the clip says which hand its parameters are of
-    prior_data(0, [folder / "clip"], PriorData.model_validate(words), open_hand, 0, tmp_path / "0.npz")
+    prior_data(
+        0, [folder / "clip"], PriorData.model_validate(words), *sections, 0.25, film, open_hand, 0, tmp_path / "0.npz"
+    )
     shard = read_npz("prior_renders", tmp_path / "0.npz")
     assert (shard["hand_mask"] > 0).any((1, 2)).all() and (shard["hand_uv"].reshape(2, -1).max(1) > 0).all()
 

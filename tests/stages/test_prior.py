@@ -9,13 +9,16 @@ import trimesh
 import yaml
 
 from hoi.artefacts import read_npz, write_npz
-from hoi.config import HandChoice, PriorData, TrainPrior
+from hoi.config import FitStart, HandChoice, PriorData, ProceduralSettings, TrackHand, TrainPrior
 from hoi.errors import InputError
+from hoi.geometry.rotations import axis_angle_to_matrix, invert_rigid, rigid, transform
+from hoi.hand.model import load_hand
 from hoi.imports import PACKAGE
 from hoi.prior.denoiser import Denoiser
-from hoi.prior.train import Trainer
+from hoi.prior.samples import render_sample
+from hoi.prior.train import CONDITIONS, Trainer
 from hoi.sources import held
-from hoi.stages.prior_data import prior_data
+from hoi.stages.prior_data import _mean, prior_data
 from hoi.stages.train_prior import train_prior
 from tests.unit.prior.scenes import NETWORK, shard
 
@@ -32,8 +35,17 @@ def data_config(**changes):
         "views_per_grasp": 2,
         "views_per_clip": 3,
     }
-    base |= {"voxel_m": 0.004, "views": base["views"] | {"resolution": 16}}
+    small = {"frames": 4, "width_px": 96, "height_px": 72}
+    base |= {"voxel_m": 0.004, "views": base["views"] | {"resolution": 16}, "rehearsal": base["rehearsal"] | small}
     return PriorData.model_validate(base | changes)
+
+
+def make_shard(number, clips, path, start=None, **changes):
+    """Stage `prior_data`, small, with the sections of other stages that it rehearses."""
+    film, tracker = ProceduralSettings(**CONFIG["prepare_clip"]["procedural"]), TrackHand(**CONFIG["track_hand"])
+    quick = {"cells": 32, "inflations": 6, "rounds": 1} | (start or {})
+    begin = FitStart(**(CONFIG["fit_clip"]["start"] | quick))
+    prior_data(number, clips, data_config(**changes), tracker, begin, 0.25, film, OPEN, 0, path)
 
 
 def train_config(**changes):
@@ -47,7 +59,7 @@ def test_a_shard_holds_pictures_of_a_training_instance(tmp_path, monkeypatch):
     made = []
     make = held.make_object
     monkeypatch.setattr(held, "make_object", lambda *key: made.append(key) or make(*key))
-    prior_data(1, [], data_config(), OPEN, 0, tmp_path / "1.npz")
+    make_shard(1, [], tmp_path / "1.npz")
     arrays = read_npz("prior_renders", tmp_path / "1.npz")
     assert made == [("bottle", 0, "train")], "instances are numbered through; never one of the test split"
     assert set(arrays["category"]) == {"bottle"} and set(arrays["instance"]) == {0}
@@ -60,7 +72,10 @@ def test_a_shard_holds_pictures_of_a_training_instance(tmp_path, monkeypatch):
         np.linalg.norm(arrays["object_normal"][arrays["object_mask"] == 255] / 127, axis=-1), 1, atol=0.03
     )
     assert (arrays["hand_depth"][arrays["hand_mask"] > 0] > 2000).all()
-    prior_data(1, [], data_config(), OPEN, 0, tmp_path / "again.npz")
+    rough = arrays["rough_mask"] > 200
+    assert rough.any((1, 2)).all() and (seen & rough).sum() > 0.4 * (seen | rough).sum(), "a rough guess of the object"
+    assert not np.array_equal(arrays["rough_depth"], arrays["object_depth"])
+    make_shard(1, [], tmp_path / "again.npz")
     again = read_npz("prior_renders", tmp_path / "again.npz")
     assert all(np.array_equal(arrays[k], again[k]) for k in arrays)
 
@@ -86,29 +101,100 @@ def clip(tmp_path):
 
 
 def test_a_clip_with_truth_adds_a_shard(clip, tmp_path):
-    prior_data(4, [clip], data_config(), OPEN, 0, tmp_path / "4.npz")
+    make_shard(4, [clip], tmp_path / "4.npz")
     arrays = read_npz("prior_renders", tmp_path / "4.npz")
     assert list(arrays["category"]) == ["box"] * 3 and (arrays["instance"] == -1).all()
-    assert (arrays["object_mask"] > 200).any((1, 2)).all()
+    assert (arrays["object_mask"] > 200).any((1, 2)).all() and (arrays["rough_mask"] > 200).any((1, 2)).all()
+
+
+@pytest.fixture
+def helds(monkeypatch):
+    """What `prior_data` renders, as it goes by."""
+    seen = []
+
+    def spy(thing, held, *more):
+        seen.append(held)
+        return render_sample(thing, held, *more)
+
+    monkeypatch.setattr("hoi.stages.prior_data.render_sample", spy)
+    return seen
+
+
+EXACT = CONFIG["prior_data"]["rehearsal"] | {
+    "width_px": 96,
+    "height_px": 72,
+    "noise_scale": [0, 0],
+    "betas": 0,
+    "lost_share": 0,
+}
+
+
+def test_without_noise_the_truth_lies_where_it_is(clip, helds, tmp_path):
+    """Where nothing is registered the rough frame is the hand's, in which the box lies 10 cm along x."""
+    make_shard(4, [clip], tmp_path / "4.npz", {"rounds": 0}, rehearsal=EXACT)
+    T = torch.eye(4)
+    T[0, 3] = 0.1
+    for h in helds:
+        torch.testing.assert_close(h.T_rough_obj, T, atol=1e-5, rtol=0)
+        torch.testing.assert_close(h.T_hand_rough, torch.eye(4), atol=1e-5, rtol=0)
+        hand = load_hand("left")(torch.zeros(1, 45), torch.zeros(1, 10)).vertices[0]
+        torch.testing.assert_close(h.vertices_hand, hand, atol=1e-5, rtol=0)
+        assert h.rough(torch.tensor([[0.1, 0.0, 0.0]])) < 0 < h.rough(torch.tensor([[0.1, 0.0, 0.1]]))
+
+
+def test_the_truth_goes_with_a_registered_body(clip, helds, tmp_path):
+    """However poses are registered, the camera sees the true object where it is."""
+    make_shard(4, [clip], tmp_path / "4.npz", {"rounds": 2}, rehearsal=EXACT)
+    for h in helds:
+        T_hand_obj = h.T_hand_rough @ h.T_rough_obj
+        assert float((T_hand_obj[:3, 3] - torch.tensor([0.1, 0.0, 0.0])).norm()) < 0.003
+        assert h.rough(h.T_rough_obj[:3, 3][None]) < 0
+
+
+def test_a_tracked_hand_is_off_as_said(clip, helds, tmp_path):
+    noisy = EXACT | {"noise_scale": [1, 1], "betas": 0.3}
+    make_shard(4, [clip], tmp_path / "4.npz", rehearsal=noisy, views_per_clip=1)
+    hand = load_hand("left")(torch.zeros(1, 45), torch.zeros(1, 10)).vertices[0]
+    off_m = (helds[0].vertices_hand - hand).norm(dim=-1)
+    assert 0.0005 < float(off_m.mean()) < 0.03
+
+
+def test_the_mean_of_poses_averages_their_noise_out():
+    """Turns to and fro about the grasp, and shifts to and fro."""
+    about, turn, shift = (
+        torch.tensor([0.1, -0.05, 0.02]),
+        torch.tensor([0.2, 0.3, -0.1]),
+        torch.tensor([0.01, 0.0, -0.03]),
+    )
+    T = rigid(axis_angle_to_matrix(torch.tensor([0.5, 1.0, -0.4])), torch.tensor([0.03, 0.02, 0.1]))
+    noise = []
+    for sign in (-1, 1):
+        R = axis_angle_to_matrix(sign * turn)
+        noise += [rigid(R, about - R @ about), rigid(torch.eye(3), sign * shift)]
+    torch.testing.assert_close(_mean(torch.stack(noise) @ T, about), T, atol=1e-6, rtol=0)
+    torch.testing.assert_close(_mean((noise[0] @ T)[None], about), noise[0] @ T, atol=1e-6, rtol=0)
+    some = torch.stack(noise[:3]) @ T
+    there = transform(invert_rigid(some), about.expand(3, 1, 3))[:, 0].mean(0)
+    torch.testing.assert_close(transform(_mean(some, about), there[None])[0], about, atol=1e-6, rtol=0)
 
 
 def test_frames_far_from_the_object_are_left_out(clip, tmp_path):
     hands = dict(read_npz("given_hands", clip / "hands.npz"))
     hands["T_cam_hand"][0, 0, 3] -= 0.5
     write_npz("given_hands", clip / "hands.npz", **hands)
-    prior_data(4, [clip], data_config(), OPEN, 0, tmp_path / "4.npz")
+    make_shard(4, [clip], tmp_path / "4.npz")
     depth = read_npz("prior_renders", tmp_path / "4.npz")["object_depth"]
     assert len(depth) == 3 and all((d > 0).any() for d in depth)
     hands["T_cam_hand"][:, 0, 3] = -0.5
     write_npz("given_hands", clip / "hands.npz", **hands)
     with pytest.raises(InputError, match="nowhere near"):
-        prior_data(4, [clip], data_config(), OPEN, 0, tmp_path / "5.npz")
+        make_shard(4, [clip], tmp_path / "5.npz")
 
 
 def test_a_clip_without_truth_is_refused(clip, tmp_path):
     (clip / "gt/object.ply").unlink()
     with pytest.raises(InputError, match="no true object"):
-        prior_data(4, [clip], data_config(), OPEN, 0, tmp_path / "4.npz")
+        make_shard(4, [clip], tmp_path / "4.npz")
 
 
 class Place:
@@ -158,10 +244,9 @@ def test_a_killed_training_goes_on_exactly(place, monkeypatch):
 def test_a_finished_training_says_what_it_is(place):
     out = place.train("done")
     record = json.loads((out / "run.json").read_text())
-    assert record["steps"] == 6 and record["pictures"] == 20 and set(record["held_out"]) == {
-        "hand + category", "hand", "category", "neither"}  # fmt: skip
+    assert record["steps"] == 6 and record["pictures"] == 20 and set(record["held_out"]) == set(CONDITIONS)
     card = (out / "weights/README.md").read_text()
-    assert "20 pictures of" in card and "seed 0" in card and "| hand + category |" in card
+    assert "20 pictures of" in card and "seed 0" in card and "| body + hand + category |" in card
     assert Denoiser.load(out / "weights").spec.categories[0] == "object"
     longer = place.train("done", steps=8)
     assert json.loads((longer / "run.json").read_text())["steps"] == 8, "more steps go on from the checkpoint"

@@ -21,10 +21,15 @@ rule prior_data:
         shard="{shard}",
         clip=folder_of_shard,
         config=study.prior_data.model_dump_json(),
+        tracker=study.track_hand.model_dump_json(),
+        start=study.fit_clip.start.model_dump_json(),
+        reach_m=study.fit_clip.rays.reach_m,
+        film=study.prepare_clip.procedural.model_dump_json(),
         hand=study.hand.model_dump_json(),
         seed=study.seed,
     shell:
-        "python -m hoi prior_data --shard {params.shard} --clip {params.clip:q} --config {params.config:q} --hand {params.hand:q}"
+        "python -m hoi prior_data --shard {params.shard} --clip {params.clip:q} --config {params.config:q} --tracker {params.tracker:q}"
+        " --start {params.start:q} --reach_m {params.reach_m} --film {params.film:q} --hand {params.hand:q}"
         " --seed {params.seed} --output {output.shard:q} 2> {log:q}"
 
 

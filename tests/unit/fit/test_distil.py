@@ -1,10 +1,12 @@
 """Novel views of the fit's scene, and the body that is fused from what the prior makes of them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import trimesh
 import yaml
 
 from hoi.config import FitPrior, PriorViews
@@ -12,7 +14,10 @@ from hoi.errors import InputError
 from hoi.fit import fit
 from hoi.fit.distil import Distillation, Prior, Scene, distances, fuse, noise_level
 from hoi.hand.model import load_hand
+from hoi.prior.encode import encode_hand, encode_object
+from hoi.prior.grid_sdf import grid_sdf
 from hoi.prior.render import Ball, ObjectImage, render_object
+from hoi.prior.samples import Held, Thing, render_sample
 from hoi.prior.views import View, draw_view
 
 from ..prior.scenes import RENDER, denoiser
@@ -31,11 +36,17 @@ def _ball(x: torch.Tensor) -> torch.Tensor:
     return (x - CENTRE).norm(dim=-1) - RADIUS
 
 
+def _rough(x: torch.Tensor) -> torch.Tensor:
+    """What silhouettes made of the ball: larger, and a little beside it."""
+    return (x - CENTRE - 0.01).norm(dim=-1) - 1.3 * RADIUS
+
+
 def _held_ball() -> Scene:
     hand = load_hand()
     vertices = hand(torch.zeros(1, 45), torch.zeros(1, 10)).vertices
     way = torch.nn.functional.normalize(torch.randn(200, 3, generator=torch.Generator().manual_seed(0)), dim=-1)
-    return Scene(_ball, _ball, CENTRE + RADIUS * way, vertices, torch.eye(4)[None], hand)
+    ball, body = CENTRE + RADIUS * way, CENTRE + 0.01 + 1.3 * RADIUS * way
+    return Scene(_ball, _ball, ball, _rough, body, vertices, torch.eye(4)[None], hand)
 
 
 def _pictures(count: int) -> list[tuple[View, ObjectImage]]:
@@ -83,9 +94,7 @@ def test_the_score_is_the_gradient_of_the_channels():
     distillation = Distillation(Prior(d, "bowl"), settings, 0, CPU)
     scale = torch.ones((), requires_grad=True)
     scene = _held_ball()
-    grown = Scene(
-        lambda x: scale * _ball(x), _ball, scene.points_obj, scene.vertices_hand, scene.T_hand_obj, scene.hand
-    )
+    grown = replace(scene, sdf=lambda x: scale * _ball(x))
     term = distillation.score(grown, 0.0)
     term.backward()
     assert torch.isfinite(scale.grad) and scale.grad != 0
@@ -102,7 +111,41 @@ def test_imagined_views_follow_seed_condition_and_category():
     assert torch.equal(first(), first())
     assert not torch.allclose(first(), first(condition="hand"))
     assert not torch.allclose(first(), first(condition="category"))
+    assert not torch.allclose(first(), first(rough=False))
     assert torch.equal(first("teapot"), first("object")), "an unknown category is an object"
+
+
+def test_the_prior_is_shown_what_it_was_trained_on():
+    """The same hand, body and view as a training picture: the same channels, but for how far rays are sampled."""
+    scene, d = _held_ball(), denoiser()
+    distillation = Distillation(Prior(d, "bowl"), _prior_settings(), 0, CPU)
+    view, hand = distillation._view(scene)
+    given = distillation._given(scene, view, hand)
+    mesh = trimesh.creation.icosphere(4, RADIUS).apply_translation(CENTRE)
+    vertices = np.asarray(mesh.vertices, np.float32)
+    true = Thing.of(grid_sdf(vertices, np.asarray(mesh.faces), 0.002, 100_000, 0.01), vertices, "ball", 0)
+    held = Held(scene.vertices_hand[0], torch.eye(4), torch.eye(4), _rough, scene.rough_points_obj)
+    obj, same, body = render_sample(true, held, scene.hand, np.random.default_rng(0), d.spec.views, d.spec.render)
+    assert torch.equal(given[:7].flatten(1), encode_hand(same))
+    off = (given[7:].flatten(1) - encode_object(body, same.mean_depth)).abs()
+    assert off[0].mean() < 0.005 and off[:, body.mask > 0.99].median() < 0.01
+    off = (distillation._picture(scene, view, hand).flatten(1) - encode_object(obj, same.mean_depth)).abs()
+    assert off[0].mean() < 0.005 and off[:, obj.mask > 0.99].median() < 0.01
+
+
+def test_what_the_prior_is_not_shown_is_zero():
+    scene = _held_ball()
+
+    def given(**changes: object) -> torch.Tensor:
+        distillation = Distillation(Prior(denoiser(), "bowl"), _prior_settings(**changes), 0, CPU)
+        return distillation._given(scene, *distillation._view(scene))
+
+    both = given()
+    assert (both.flatten(1) != 0).any(1).all()
+    for changes, shown in (({"rough": False}, slice(0, 7)), ({"condition": "category"}, slice(7, 12))):
+        expected = torch.zeros_like(both)
+        expected[shown] = both[shown]
+        assert torch.equal(given(**changes), expected)
 
 
 def test_nothing_pictured_is_no_body():

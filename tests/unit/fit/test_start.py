@@ -1,11 +1,20 @@
 """The first guess: inflated silhouettes, and poses registered to them."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
+import pytest
 import torch
 
+from hoi.fit import inflate as inflation
 from hoi.fit.inflate import behind_hand, half_width, inflate, silhouettes
 from hoi.fit.register import moved
+from hoi.fit.start import begin
+from hoi.fit.variables import Variables
+from hoi.geometry.rotations import axis_angle_to_matrix, rigid
+
+from .test_fit import CENTRE, RADIUS, _scene, _settings
 
 K = torch.tensor([[100.0, 0, 40], [0, 100, 30], [0, 0, 1]])
 
@@ -38,6 +47,50 @@ def test_a_disc_inflates_to_a_ball():
     points = torch.tensor([[0.0, 0, 0], [0.06, 0, 0], [0, 0, 0.06], [0.09, 0, 0], [0, 0.09, 0], [0, 0, 0.09]])
     body = inflate(views, T, K.repeat(2, 1, 1), (60, 80), torch.zeros(3), points, 0.5, 2)
     np.testing.assert_allclose(body, [-0.06, 0.0, 0.0, 0.03, 0.03, 0.03], atol=0.012)
+
+
+def _turning(mask: np.ndarray, points: torch.Tensor) -> torch.Tensor:
+    """The body of a mask that six views from around the grasp all show."""
+    angle = torch.linspace(-1.2, 1.2, 6)[:, None] * torch.tensor([[0.3, 0.9, 0.0]])
+    T = rigid(axis_angle_to_matrix(angle), torch.tensor([0.0, 0.0, 0.5]).expand(6, 3))
+    masks = np.stack([mask] * 6)
+    views = silhouettes(masks, np.zeros_like(masks), np.ones(6, np.float32))
+    return inflate(views, T, K.repeat(6, 1, 1), (60, 80), torch.zeros(3), points, 0.2, 5)
+
+
+def test_points_that_no_body_can_hold_are_rightly_left_out(monkeypatch):
+    """The same bits everywhere, with less than half of the grid looked at in the rounds between."""
+    axis = torch.linspace(-0.15, 0.15, 24)
+    points = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), -1).reshape(-1, 3)
+    mask = _disc(6) | np.roll(_disc(4), 9, 1)
+    quick = _turning(mask, points)
+    monkeypatch.setattr(inflation, "BESIDE_M", 1e9)
+    full = _turning(mask, points)
+    assert (full < 0).any() and torch.equal(quick, full)
+
+
+def test_an_object_that_no_point_is_near_has_no_body():
+    corner = np.zeros((60, 80), bool)
+    corner[2:6, 2:6] = True
+    assert (_turning(corner, torch.tensor([[0.0, 0, 0], [0.02, 0, 0]])) > 0.04).all()
+
+
+def test_a_fit_begins_with_the_body_that_the_masks_show():
+    """A ball in a hand that turns and hides nothing: its body, about where it is, and points on its surface."""
+    hidden = _scene()
+    disc = np.stack([_disc(7)] * len(hidden.object_mask))
+    observed = replace(hidden, object_mask=disc, hand_mask=np.zeros_like(disc))
+    variables, settings = Variables(observed.hands, torch.device("cpu")), _settings().start
+    centre = torch.tensor(CENTRE, dtype=torch.float32)
+    found = begin(observed, variables, settings, 0.2, np.random.default_rng(0))
+    again = begin(observed, variables, settings, 0.2, np.random.default_rng(0))
+    assert torch.equal(found.body.values, again.body.values) and torch.equal(found.T_hand_obj, again.T_hand_obj)
+    assert found.body.at(centre[None]) < -0.5 * RADIUS
+    points = found.points(np.random.default_rng(0))
+    assert (points - centre).norm(dim=-1).median() == pytest.approx(RADIUS, abs=0.012)
+    assert found.body.at(points).abs().median() < 0.01
+    still = begin(observed, variables, settings.model_copy(update={"rounds": 0}), 0.2, np.random.default_rng(0))
+    torch.testing.assert_close(still.T_hand_obj, torch.eye(4).expand(6, 4, 4), atol=1e-6, rtol=0)
 
 
 def test_moved_turns_about_the_centre_and_shifts():

@@ -9,6 +9,7 @@ from hoi.geometry.rotations import (
     invert_rigid,
     matrix_to_axis_angle,
     matrix_to_quaternion,
+    mean_rotation,
     quaternion_to_matrix,
     rigid,
     rotate,
@@ -84,6 +85,35 @@ def test_round_trip_gradient_at_zero_is_the_identity():
         lambda w: matrix_to_axis_angle(axis_angle_to_matrix(w)), torch.zeros(3, dtype=torch.float64)
     )
     torch.testing.assert_close(J, torch.eye(3, dtype=torch.float64))
+
+
+def test_the_mean_of_turns_to_and_fro_is_where_they_start():
+    omega = torch.tensor([0.3, -0.5, 0.8], dtype=torch.float64)
+    start = axis_angle_to_matrix(torch.tensor([1.0, 2.0, -0.5], dtype=torch.float64))
+    there = torch.stack([axis_angle_to_matrix(a * omega) @ start for a in (-1.0, 1.0)])
+    torch.testing.assert_close(mean_rotation(there), start)
+    torch.testing.assert_close(mean_rotation(there[:1]), there[0])
+
+
+def test_the_mean_rotation_lies_between_two():
+    R = axis_angle_to_matrix(torch.tensor([[0.0, 0.0, 0.2], [0.0, 0.0, 0.2], [0.0, 0.0, 1.4]], dtype=torch.float64))
+    x, y = (2 * np.cos(0.2) + np.cos(1.4)), (2 * np.sin(0.2) + np.sin(1.4))  # about one axis: the mean of arrows
+    expected = torch.tensor([0.0, 0.0, np.arctan2(y, x)], dtype=torch.float64)
+    torch.testing.assert_close(matrix_to_axis_angle(mean_rotation(R)), expected)
+
+
+def test_the_mean_of_far_rotations_is_a_rotation():
+    """Also where the nearest orthogonal matrix is a mirror: half turns about all axes sum to -1."""
+    half = axis_angle_to_matrix(np.pi * torch.eye(3, dtype=torch.float64))
+    tilted = axis_angle_to_matrix(random_axis_angles(3, 0.1)) @ half
+    assert torch.linalg.det(tilted.mean(0)) < 0
+    for some in (tilted, axis_angle_to_matrix(random_axis_angles(9, np.pi))):
+        mean = mean_rotation(some)
+        torch.testing.assert_close(mean @ mean.T, torch.eye(3, dtype=mean.dtype))
+        torch.testing.assert_close(torch.linalg.det(mean), torch.tensor(1.0, dtype=mean.dtype))
+        near = ((some - mean) ** 2).sum((1, 2)).mean()
+        others = axis_angle_to_matrix(random_axis_angles(300, np.pi))
+        assert near <= ((some - others[:, None]) ** 2).sum((2, 3)).mean(1).min() + 1e-9, "none is nearer"
 
 
 def test_rigid_transform_and_inverse():

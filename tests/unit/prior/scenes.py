@@ -45,6 +45,7 @@ def shard(count=10, side=16, seed=0):
     rng = np.random.default_rng(seed)
     on = rng.random((count, side, side)) < 0.4
     hand = rng.random((count, side, side)) < 0.3
+    body = rng.random((count, side, side)) < 0.5
 
     def normals(mask):
         return (rng.integers(-127, 128, (count, side, side, 3)) * mask[..., None]).astype(np.int8)
@@ -53,6 +54,9 @@ def shard(count=10, side=16, seed=0):
         "object_mask": (255 * on).astype(np.uint8),
         "object_normal": normals(on),
         "object_depth": (rng.integers(4500, 5500, on.shape) * on).astype(np.uint16),
+        "rough_mask": (255 * body).astype(np.uint8),
+        "rough_normal": normals(body),
+        "rough_depth": (rng.integers(4500, 5500, body.shape) * body).astype(np.uint16),
         "hand_mask": (255 * hand).astype(np.uint8),
         "hand_normal": normals(hand),
         "hand_depth": (rng.integers(4500, 5500, on.shape) * hand).astype(np.uint16),

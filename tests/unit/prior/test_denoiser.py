@@ -13,7 +13,7 @@ from .scenes import NETWORK, SCHEDULE, denoiser, spec
 
 def batch(count=2, seed=0):
     g = torch.Generator().manual_seed(seed)
-    return torch.randn(count, 5, 16, 16, generator=g), torch.randn(count, 7, 16, 16, generator=g)
+    return torch.randn(count, 5, 16, 16, generator=g), torch.randn(count, 12, 16, 16, generator=g)
 
 
 def test_schedule_is_scaled_linear():
@@ -31,9 +31,9 @@ def test_noise_added_and_taken_away():
 
 
 def test_noise_and_clean_picture_are_of_one_guess():
-    d, (x_t, hand), t = denoiser(), batch(), torch.tensor([300, 700])
+    d, (x_t, given), t = denoiser(), batch(), torch.tensor([300, 700])
     category = torch.tensor([1, 2])
-    noise, clean = d.predict_noise(x_t, hand, category, t, 2.0), d.predict_clean(x_t, hand, category, t, 2.0)
+    noise, clean = d.predict_noise(x_t, given, category, t, 2.0), d.predict_clean(x_t, given, category, t, 2.0)
     free = (clean.abs() < d.range).expand_as(clean)
     assert free.any()
     assert torch.allclose(d.add_noise(clean, noise, t)[free], x_t[free], atol=1e-4)
@@ -41,18 +41,20 @@ def test_noise_and_clean_picture_are_of_one_guess():
 
 
 def test_guidance_goes_on_from_the_null_category():
-    d, (x_t, hand), t = denoiser(), batch(), torch.tensor([300, 700])
+    d, (x_t, given), t = denoiser(), batch(), torch.tensor([300, 700])
     named, null = torch.tensor([1, 2]), torch.full((2,), d.null_category)
-    a, b = d.predict_noise(x_t, hand, named, t), d.predict_noise(x_t, hand, null, t)
+    a, b = d.predict_noise(x_t, given, named, t), d.predict_noise(x_t, given, null, t)
     assert not torch.allclose(a, b)
-    assert torch.allclose(d.predict_noise(x_t, hand, named, t, 3.0), b + 3 * (a - b), atol=1e-4)
-    assert torch.equal(d.predict_noise(x_t, hand, null, t, 3.0), b), "nothing to guide by"
+    assert torch.allclose(d.predict_noise(x_t, given, named, t, 3.0), b + 3 * (a - b), atol=1e-4)
+    assert torch.equal(d.predict_noise(x_t, given, null, t, 3.0), b), "nothing to guide by"
 
 
-def test_no_hand_is_a_hand_of_zeros():
-    d, (x_t, hand), t = denoiser(), batch(), torch.tensor([300, 700])
-    c = torch.tensor([1, 2])
-    assert torch.equal(d.predict_noise(x_t, None, c, t), d.predict_noise(x_t, 0 * hand, c, t))
+@pytest.mark.parametrize("part", [slice(0, 7), slice(7, 12)], ids=["hand", "rough body"])
+def test_a_picture_depends_on_hand_and_on_rough_body(part):
+    d, (x_t, given), t = denoiser(), batch(), torch.tensor([300, 700])
+    c, other = torch.tensor([1, 2]), given.clone()
+    other[:, part] = 0
+    assert not torch.allclose(d.predict_noise(x_t, given, c, t), d.predict_noise(x_t, other, c, t))
 
 
 def test_unknown_categories_are_objects():
@@ -72,28 +74,28 @@ def test_levels_fall_to_the_last_step():
 
 
 def test_denoising_with_a_perfect_guess_gives_the_picture(monkeypatch):
-    d, (x, hand) = denoiser(), batch()
+    d, (x, given) = denoiser(), batch()
     x, noise, t = x.clamp(-0.4, 0.4), torch.randn(x.shape), torch.full((2,), 800)
 
-    def perfect(x_t, hand, category, t, guidance):
-        guess, error = d.linear_guess(x_t, t)
+    def perfect(x_t, given, category, t, guidance):
+        guess, error = d.linear_guess(x_t, given, t)
         return (x - guess) / error
 
     monkeypatch.setattr(d, "_guided", perfect)
-    assert torch.allclose(d.denoise(d.add_noise(x, noise, t), hand, t * 0, 800, 5), x, atol=1e-4)
+    assert torch.allclose(d.denoise(d.add_noise(x, noise, t), given, t * 0, 800, 5), x, atol=1e-4)
 
 
 def test_denoising_is_deterministic():
-    d, (_, hand), c = denoiser(), batch(), torch.tensor([1, 2])
-    made = [d.sample(hand, c, 3, 2.0, torch.Generator().manual_seed(5)) for _ in range(2)]
+    d, (_, given), c = denoiser(), batch(), torch.tensor([1, 2])
+    made = [d.sample(given, c, 3, 2.0, torch.Generator().manual_seed(5)) for _ in range(2)]
     assert torch.equal(*made) and made[0].shape == (2, 5, 16, 16)
 
 
 def test_saved_weights_come_back(tmp_path):
-    d, (x, hand), t, c = denoiser(), batch(), torch.tensor([3, 900]), torch.tensor([0, 1])
+    d, (x, given), t, c = denoiser(), batch(), torch.tensor([3, 900]), torch.tensor([0, 1])
     d.save(tmp_path / "weights", "card")
     back = Denoiser.load(tmp_path / "weights")
-    assert torch.equal(back.predict_noise(x, hand, c, t), d.predict_noise(x, hand, c, t))
+    assert torch.equal(back.predict_noise(x, given, c, t), d.predict_noise(x, given, c, t))
     assert back.spec == d.spec and (tmp_path / "weights/README.md").read_text() == "card"
     assert not any(p.requires_grad for p in back.parameters())
 

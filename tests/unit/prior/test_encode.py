@@ -1,11 +1,24 @@
 import torch
 
-from hoi.prior.encode import decode_object, encode_hand, encode_object, mirrored, quarter_turned
+from hoi.prior.encode import (
+    GIVEN_CHANNELS,
+    HAND_CHANNELS,
+    OBJECT_CHANNELS,
+    decode_object,
+    encode_hand,
+    encode_object,
+    mirrored,
+    quarter_turned,
+)
 from hoi.prior.render import Ball, HandImage, ObjectImage, render_object
 
 from .scenes import RENDER, ahead
 
 BETA = torch.tensor(0.0005)
+
+
+def test_given_are_the_hand_and_then_a_body():
+    assert GIVEN_CHANNELS[:7] == HAND_CHANNELS and GIVEN_CHANNELS[7:] == OBJECT_CHANNELS
 
 
 def test_channels_by_hand():

@@ -1,19 +1,23 @@
+from dataclasses import fields
+
 import numpy as np
 import pytest
 import torch
 import trimesh
 
-from hoi.config import PriorHandJitter
-from hoi.geometry.rotations import matrix_to_axis_angle, transform
+from hoi.geometry.rotations import axis_angle_to_matrix, invert_rigid, rigid, transform
 from hoi.hand.model import load_hand
 from hoi.prior.encode import encode_hand, encode_object
 from hoi.prior.grid_sdf import grid_sdf
-from hoi.prior.pictures import depth_picture, grid, normals_picture
+from hoi.prior.pictures import depth_picture, grid, normals_picture, sample_grid
 from hoi.prior.render import Ball, render_hand, render_object
-from hoi.prior.samples import Holding, Thing, channels, render_pair, shaken, stored
+from hoi.prior.samples import AROUND_M, Channels, Held, Thing, channels, render_sample, stored
 from hoi.prior.views import draw_view
 
-from .scenes import RENDER, VIEWS
+from .scenes import RENDER, VIEWS, denoiser, sphere
+
+BETA = torch.tensor(RENDER.beta_m)
+T_ROUGH_OBJ = rigid(axis_angle_to_matrix(torch.tensor([0.4, -0.7, 1.1])), torch.tensor([0.012, -0.02, 0.008]))
 
 
 @pytest.fixture(scope="module")
@@ -24,56 +28,70 @@ def thing():
 
 
 @pytest.fixture(scope="module")
-def holding():
-    T = torch.eye(4)
-    T[:3, 3] = torch.tensor([-0.08, -0.04, 0.0])
-    return Holding(torch.full((45,), 0.1), torch.zeros(10), T)
+def held():
+    """A box, put anyhow into a ball before a hand."""
+    T_hand_rough = torch.eye(4)
+    T_hand_rough[:3, 3] = torch.tensor([-0.08, -0.04, 0.0])
+    vertices = load_hand("right")(torch.full((1, 45), 0.1), torch.zeros(1, 10)).vertices[0]
+    way = torch.nn.functional.normalize(torch.randn(200, 3, generator=torch.Generator().manual_seed(0)), dim=-1)
+    return Held(vertices, T_hand_rough, T_ROUGH_OBJ, sphere(0.045), 0.045 * way)
 
 
-def test_training_pictures_are_those_that_distillation_draws(thing, holding):
-    """`draw_view`, `render_object` and `render_hand` on a plain signed distance, as the fit calls them."""
+def box(x):
+    """The thing's distances, exactly."""
+    q = x.abs() - torch.tensor([0.04, 0.025, 0.03])
+    return q.clamp_min(0).norm(dim=-1) + q.amax(-1).clamp_max(0)
+
+
+def sample(thing, held, seed=3):
+    return render_sample(thing, held, load_hand("right"), np.random.default_rng(seed), VIEWS, RENDER)
+
+
+def test_training_pictures_are_those_that_distillation_draws(thing, held):
+    """`draw_view`, `render_object` and `render_hand` in the rough body's frame, which is the fit's object frame."""
     hand = load_hand("right")
-    obj, skin, view = render_pair(thing, holding, hand, np.random.default_rng(3), VIEWS, RENDER)
-    vertices = hand(holding.pose[None], holding.betas[None]).vertices[0]
-    points = transform(holding.T_hand_obj, thing.points)
-    same = draw_view(np.random.default_rng(3), points, vertices, holding.T_hand_obj, VIEWS)
-    assert torch.equal(view.T_view_obj, same.T_view_obj) and view.focal_px == same.focal_px
+    obj, skin, body = sample(thing, held)
+    points = torch.cat([transform(T_ROUGH_OBJ, thing.points), held.rough_points])
+    T = held.T_hand_rough
+    view = draw_view(np.random.default_rng(3), transform(T, points), held.vertices_hand, T, VIEWS)
+    same = render_hand(held.vertices_hand, hand.faces, hand.face_uv, view)
+    assert skin.mean_depth == same.mean_depth
+    for name in ("mask", "normal", "depth", "uv"):
+        assert torch.equal(getattr(skin, name), getattr(same, name)), name
+    rough = render_object(held.rough, BETA, view, Ball.around(held.rough_points, AROUND_M), RENDER)
+    assert all(torch.equal(getattr(body, f.name), getattr(rough, f.name)) for f in fields(rough))
 
-    def box(x):
-        q = x.abs() - torch.tensor([0.04, 0.025, 0.03])
-        return q.clamp_min(0).norm(dim=-1) + q.amax(-1).clamp_max(0)
+    def there(x):
+        return box(transform(invert_rigid(T_ROUGH_OBJ), x.reshape(-1, 3))).reshape(x.shape[:-1])
 
-    other = render_object(box, torch.tensor(RENDER.beta_m), same, Ball.around(thing.points, 0.01), RENDER)
-    assert float((other.mask - obj.mask).abs().mean()) < 0.02
-    both = (other.mask > 0.9) & (obj.mask > 0.9)
-    assert both.sum() > 3 and float((other.depth - obj.depth)[both].abs().median()) < 0.001
-    assert torch.equal(render_hand(vertices, hand.faces, hand.face_uv, same).depth, skin.depth)
+    ball = Ball.around(transform(T_ROUGH_OBJ, thing.points), AROUND_M)
+    true = render_object(there, BETA, view, ball, RENDER)
+    assert float((true.mask - obj.mask).abs().mean()) < 0.02
+    both = (true.mask > 0.9) & (obj.mask > 0.9)
+    assert both.sum() > 3 and float((true.depth - obj.depth)[both].abs().median()) < 0.001
+    assert float((true.normal * obj.normal).sum(-1)[both].median()) > 0.99
 
 
-def test_stored_pictures_come_back_as_channels(thing, holding):
-    obj, hand, view = render_pair(thing, holding, load_hand("right"), np.random.default_rng(3), VIEWS, RENDER)
-    arrays = {k: v[None] for k, v in stored(obj, hand, view.resolution).items()}
-    x, h = channels(arrays, 0)
+def test_the_crop_holds_object_and_rough_body(thing, held):
+    """Either may be the larger one: the crop must not tell which."""
+    far = torch.eye(4)
+    far[:3, 3] = torch.tensor([0.0, 0.3, 0.0])
+    for lone in (Held(held.vertices_hand, held.T_hand_rough, far, held.rough, held.rough_points),
+                 Held(held.vertices_hand, held.T_hand_rough, torch.eye(4), sphere(0.045, (0.0, 0.3, 0.0)),
+                      held.rough_points + far[:3, 3])):  # fmt: skip
+        for image in sample(thing, lone):
+            picture = image.mask.reshape(VIEWS.resolution, -1)
+            border = torch.cat([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
+            assert picture.max() > 0.2 and float(border.max()) == 0
+
+
+def test_stored_pictures_come_back_as_channels(thing, held):
+    obj, hand, rough = sample(thing, held)
+    arrays = {k: v[None] for k, v in stored(obj, hand, rough, VIEWS.resolution).items()}
+    x, h, body = channels(arrays, 0)
     assert torch.allclose(x.flatten(1), encode_object(obj, hand.mean_depth), atol=0.02)
     assert torch.allclose(h.flatten(1), encode_hand(hand), atol=0.01)
-
-
-def test_an_unshaken_holding_is_itself(holding):
-    still = shaken(
-        holding, PriorHandJitter(rotation_deg=0, translation_m=0, articulation_rad=0, betas=0), np.random.default_rng(0)
-    )
-    assert torch.equal(still.pose, holding.pose) and torch.allclose(still.T_hand_obj, holding.T_hand_obj)
-
-
-def test_a_shaken_hand_errs_as_much_as_said(holding):
-    settings = PriorHandJitter(rotation_deg=5, translation_m=0.006, articulation_rad=0.05, betas=0.3)
-    rng = np.random.default_rng(0)
-    many = [shaken(holding, settings, rng) for _ in range(500)]
-    turn = torch.stack([matrix_to_axis_angle(h.T_hand_obj[:3, :3]) for h in many])
-    shift = torch.stack([h.T_hand_obj[:3, 3] - holding.T_hand_obj[:3, 3] for h in many])
-    assert float(turn.pow(2).sum(-1).mean().sqrt()) == pytest.approx(np.radians(5), rel=0.1)
-    assert float(shift.pow(2).sum(-1).mean().sqrt()) == pytest.approx(0.006, rel=0.1)
-    assert float(torch.stack([h.pose - 0.1 for h in many]).std()) == pytest.approx(0.05, rel=0.05)
+    assert torch.allclose(body.flatten(1), encode_object(rough, hand.mean_depth), atol=0.02)
 
 
 def test_pictures_for_people():
@@ -84,3 +102,16 @@ def test_pictures_for_people():
     assert normals[1, 2].tolist() == [255, 128, 128] and normals[0, 0].tolist() == [255, 255, 255]
     assert depth[1, 2, 0] == round(255 * 0.15) and depth[0, 0, 0] == 255
     assert grid([[normals, depth], [depth, normals]]).shape == (16, 16, 3)
+
+
+def test_a_grid_of_samples_shows_what_was_given_and_what_was_true():
+    g = torch.Generator().manual_seed(0)
+    given = Channels(
+        torch.randn(2, 5, 16, 16, generator=g), torch.randn(2, 12, 16, 16, generator=g), torch.tensor([1, 2])
+    )
+    picture = sample_grid(denoiser(), given, 2, 1.0, 0)[::2, ::2].reshape(2, 16, 9, 16, 3).swapaxes(1, 2)
+    for row, x, told in zip(picture, given.x, given.given, strict=True):
+        expected = (normals_picture(told[:7]), normals_picture(told[7:]), normals_picture(x))
+        assert all(np.array_equal(a, b) for a, b in zip(row, expected, strict=False))
+        assert np.array_equal(row[6], depth_picture(x))
+        assert not np.array_equal(row[3], row[7]) and not np.array_equal(row[7], row[8])

@@ -6,7 +6,7 @@ import yaml
 from hoi.config import TrainPrior
 from hoi.imports import PACKAGE
 from hoi.prior.samples import Channels
-from hoi.prior.train import Draws, Trainer, draw, held_out_losses, squared_error
+from hoi.prior.train import CONDITIONS, Draws, Trainer, draw, held_out_losses, shown, squared_error
 
 from .scenes import NETWORK, denoiser, spec
 
@@ -21,33 +21,41 @@ def settings(**changes):
 def batch(count=4, seed=0):
     g = torch.Generator().manual_seed(seed)
     x = torch.randn(count, 5, 16, 16, generator=g) * 0.3
-    return Channels(x, torch.randn(count, 7, 16, 16, generator=g), torch.arange(count) % 3)
+    return Channels(x, torch.randn(count, 12, 16, 16, generator=g), torch.arange(count) % 3)
 
 
 def test_squared_error_by_hand(monkeypatch):
     """A network that says 0 errs by what the linear guess leaves open, in its units."""
     d, b = denoiser(), batch(1)
     x = torch.zeros_like(b.x) + d.mean + 0.2
-    drawn = Draws(torch.zeros_like(x), torch.tensor([400]), torch.tensor([0]), torch.ones(1, 1, 1, 1))
-    monkeypatch.setattr(d, "forward", lambda x_t, hand, category, t: torch.zeros_like(x_t))
+    drawn = Draws(torch.zeros_like(x), torch.tensor([400]), torch.tensor([0]), torch.ones(1, 12, 1, 1))
+    monkeypatch.setattr(d, "forward", lambda x_t, given, category, t: torch.zeros_like(x_t))
     a, v = float(d.alpha_bar[400]), np.array([0.39, 0.22, 0.22, 0.28, 0.28]) ** 2
     spread_sq = a * v + 1 - a
     off = 0.2 * (1 - a * v / spread_sq)  # x less its linear guess from x_t = a^(1/2) x
     error_sq = (1 - a) * v / spread_sq
-    sample = Channels(x, b.hand, b.category)
+    sample = Channels(x, 0 * b.given, b.category)
     assert float(squared_error(d, sample, drawn, 1e9)) == pytest.approx(float((off**2 / error_sq).mean()), rel=1e-4)
     assert float(squared_error(d, sample, drawn, 1e-3)) == pytest.approx(1e-3 * float((off**2).mean()), rel=1e-4)
 
 
 def test_a_linear_guess_is_the_best_one():
-    """Over pixels of the assumed mean and deviation, its error is the one it tells, and does not depend on x_t."""
+    """Over pixels of the assumed means, deviations and correlation, its error is the one it tells, and depends neither on x_t
+    nor on the rough body."""
     d, t, g = denoiser(), torch.full((4,), 500), torch.Generator().manual_seed(0)
-    x = d.mean + d.variance.sqrt() * torch.randn(4, 5, 200, 200, generator=g)
+    one, other = torch.randn(2, 4, 5, 200, 200, generator=g)
+    scale = d.variance.sqrt()
+    x, rough = d.mean + scale * one, d.mean + scale * (d.follows * one + (1 - d.follows**2).sqrt() * other)
     x_t = d.add_noise(x, torch.randn(x.shape, generator=g), t)
-    guess, error = d.linear_guess(x_t, t)
-    open_part = (x - guess) / error
-    assert torch.allclose(open_part.std((0, 2, 3)), torch.ones(5), atol=0.02)
-    assert float((open_part * (x_t - x_t.mean())).mean((0, 2, 3)).abs().max()) < 0.02
+    errors = []
+    for known in (0, 1):
+        guess, error = d.linear_guess(x_t, torch.cat([torch.zeros(4, 7, 200, 200), known * rough], 1), t)
+        open_part = (x - guess) / error
+        assert torch.allclose(open_part.std((0, 2, 3)), torch.ones(5), atol=0.02)
+        for told in (x_t, known * rough):
+            assert float((open_part * (told - told.mean())).mean((0, 2, 3)).abs().max()) < 0.02
+        errors.append(error)
+    assert (errors[1] < 0.95 * errors[0]).all(), "a known body leaves less open"
 
 
 def test_draws_depend_on_seed_and_step_alone_and_cover_all_levels():
@@ -57,13 +65,31 @@ def test_draws_depend_on_seed_and_step_alone_and_cover_all_levels():
     assert sorted((a.t // 250).tolist()) == [0, 1, 2, 3], "one level in each quarter"
 
 
+def test_shown_channels_are_those_of_hand_and_rough_body():
+    hand, rough = torch.tensor([True, True, False]), torch.tensor([True, False, True])
+    channels = shown(hand, rough)[..., 0, 0].tolist()
+    assert channels == [[1] * 12, [1] * 7 + [0] * 5, [0] * 7 + [1] * 5]
+
+
 def test_shares_of_dropped_conditions():
-    d, s = denoiser(), settings(category_dropout=0.2, hand_dropout=0.1, unnamed=0.5)
-    big = Channels(torch.zeros(4000, 5, 16, 16), torch.zeros(4000, 7, 16, 16), torch.ones(4000, dtype=torch.long))
+    d, s = denoiser(), settings(category_dropout=0.2, hand_dropout=0.1, rough_dropout=0.3, unnamed=0.5)
+    big = Channels(torch.zeros(4000, 5, 2, 2), torch.zeros(4000, 12, 2, 2), torch.ones(4000, dtype=torch.long))
     drawn = draw(big, d, s, 0, 0)
     assert float((drawn.category == d.null_category).float().mean()) == pytest.approx(0.2, abs=0.03)
     assert float((drawn.category == 0).float().mean()) == pytest.approx(0.8 * 0.5, abs=0.03)
-    assert float((drawn.shown == 0).float().mean()) == pytest.approx(0.1, abs=0.03)
+    no_hand, no_rough = (drawn.shown[:, part, 0, 0] == 0 for part in (slice(0, 7), slice(7, 12)))
+    assert all(torch.equal(part.any(1), part.all(1)) for part in (no_hand, no_rough)), "a part is dropped as a whole"
+    no_hand, no_rough = no_hand[:, 0], no_rough[:, 0]
+    assert float(no_hand.float().mean()) == pytest.approx(0.1, abs=0.03)
+    assert float(no_rough.float().mean()) == pytest.approx(0.3, abs=0.03)
+    assert float((no_hand & no_rough).float().mean()) == pytest.approx(0.03, abs=0.015), "independently"
+
+
+def test_what_is_not_shown_is_not_trained_on():
+    d, b = denoiser(), batch()
+    drawn = draw(b, d, settings(hand_dropout=1.0, rough_dropout=1.0), 0, 0)
+    blind = Channels(b.x, torch.zeros_like(b.given), b.category)
+    assert torch.equal(squared_error(d, b, drawn, 20.0), squared_error(d, blind, drawn, 20.0))
 
 
 def test_training_learns_one_batch():
@@ -103,17 +129,42 @@ def test_the_running_average_follows_the_weights():
 
 def test_held_out_losses_of_conditions():
     d, b = denoiser(), batch(6)
-    losses = {c: held_out_losses(d, b, [100, 900], c, 0) for c in ("hand + category", "hand", "category", "neither")}
+    losses = {c: held_out_losses(d, b, [100, 900], c, 0) for c in CONDITIONS}
     assert all(v.shape == (2, 6) for v in losses.values())
-    assert len({float(v.sum()) for v in losses.values()}) == 4
+    assert len({float(v.sum()) for v in losses.values()}) == len(CONDITIONS) == 6
     again = held_out_losses(d, b, [100, 900], "hand", 0)
     assert np.array_equal(again, losses["hand"])
+
+
+@pytest.mark.parametrize(
+    ("condition", "hidden"),
+    [("hand + category", slice(7, 12)), ("body", slice(0, 7)), ("hand", slice(7, 12)), ("neither", slice(0, 12))],
+)
+def test_a_condition_hides_its_channels_alone(condition, hidden):
+    """What is hidden may as well not be there; what is shown counts."""
+    d, b = denoiser(), batch(6)
+    without = b.given.clone()
+    without[:, hidden] = 0
+    told = held_out_losses(d, b, [900], condition, 0)
+    assert np.array_equal(told, held_out_losses(d, Channels(b.x, without, b.category), [900], condition, 0))
+    kept = torch.zeros_like(b.given)
+    kept[:, hidden] = b.given[:, hidden]
+    blind = held_out_losses(d, Channels(b.x, kept, b.category), [900], condition, 0)
+    assert np.array_equal(told, blind) == (condition == "neither")
+
+
+def test_the_named_category_is_told_where_the_condition_says_so():
+    d, b = denoiser(), batch(6)
+    null = Channels(b.x, b.given, torch.full_like(b.category, d.null_category))
+    for condition, (_, _, named) in CONDITIONS.items():
+        told, untold = (held_out_losses(d, c, [900], condition, 0) for c in (b, null))
+        assert np.array_equal(told, untold) != named, condition
 
 
 def test_a_perfect_denoiser_has_no_held_out_loss(monkeypatch):
     d, b = denoiser(), batch(6)
 
-    def perfect(x_t, hand, category, t, guidance=1.0):
+    def perfect(x_t, given, category, t, guidance=1.0):
         signal, sigma = d.signal_and_noise(t)
         return (x_t - signal * b.x) / sigma
 
