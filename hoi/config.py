@@ -357,6 +357,7 @@ class FitPrior(Section):
     free: Fraction
     cells: Count
     levels: Positive
+    agree: Fraction
 
 
 class FitTemplate(Section):

@@ -16,6 +16,7 @@ from hoi.field.rasterise import Topology, hand_layer
 from hoi.field.render import Samples, blend, density, propose, ray_weights, sphere_span
 from hoi.field.sdf import SdfField
 from hoi.fit import losses
+from hoi.fit.agreement import agreement
 from hoi.fit.distil import Distillation, Prior, Scene, fuse
 from hoi.fit.grid import GridField
 from hoi.fit.hand_view import HandView, contour_points, look
@@ -181,11 +182,20 @@ class Optimisation:
         p = self.settings.prior
         if self.distil and p.method == "views" and step >= p.start and (step - p.start) % p.every == 0:
             body = fuse(self.distil.imagine(self.scene(), step / self.settings.steps), p)
-            if body:
+            if body and self.believed(body):
                 self.guess, self.imagined = GridField(*(a.to(self.device) for a in body)), True
                 self.field.rebase(*self.guess)
                 self.place_object(p.tilt_rad)
                 self.refresh(step)
+
+    def believed(self, body: GridField) -> bool:
+        """Does it explain the masks about as well as the rough body? Blades thinner than a picture's pixel do not."""
+        v = self.variables
+        with torch.no_grad():
+            T_cam_obj, K = (v.T_cam_hand() @ v.T_hand_obj()).cpu(), v.K().cpu()
+        rough = GridField(*(a.cpu() for a in self.rough))
+        imagined, before = (agreement(b, self.observed, T_cam_obj, K, self.rng) for b in (body, rough))
+        return imagined >= self.settings.prior.agree * before
 
     def place_object(self, tilt_rad: float) -> None:
         """Register the object's poses to the imagined body: a shape that is known tells turns that an unknown one hides."""

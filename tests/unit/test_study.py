@@ -21,7 +21,7 @@ def changed(**changes):
 def test_config_is_valid_and_oracle_differs_only_where_it_says():
     study = read_study(CONFIG)
     assert study.settings("oracle", "track_hand").tracker == "given"
-    assert study.settings("oracle", "fit_clip") == study.fit_clip
+    assert study.settings("oracle", "fit_clip") == study.settings("no_prior", "fit_clip")
 
 
 @pytest.mark.parametrize(

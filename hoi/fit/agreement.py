@@ -1,0 +1,53 @@
+"""How well a body explains the masks, before any fit: what the prior imagines is believed only where it does."""
+
+import cv2
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from hoi.fit.grid import GridField
+from hoi.fit.observations import Observations
+from hoi.fit.small import shrink, small_size
+from hoi.geometry.cameras import project
+from hoi.geometry.rotations import transform
+
+FRAMES = 12  # looked at, evenly spread
+POINTS = 20000  # of the body
+
+
+@torch.no_grad()
+def agreement(
+    body: GridField,
+    observed: Observations,
+    T_cam_obj: Float[Tensor, "n 4 4"],
+    K: Float[Tensor, "n 3 3"],
+    rng: np.random.Generator,
+) -> float:
+    """Mean over frames of the object's pixels that the body covers, over those and the pixels of background that it covers.
+
+    0 to 1; what lies behind or before the hand counts neither way. Bodies are drawn as points over a small image.
+    """
+    size, scale = small_size(*observed.object_mask.shape[1:])
+    trusted = np.flatnonzero((observed.confidence > 0) & observed.object_mask.any((1, 2)))
+    step = ((body.high - body.low) / (torch.tensor(body.values.shape) - 1)).max()
+    cells = (body.values < step / 2).nonzero()
+    if len(cells) == 0 or len(trusted) == 0:
+        return 0.0
+    cells = cells[torch.from_numpy(rng.integers(0, len(cells), min(len(cells), POINTS)))]
+    points = body.low + cells * (body.high - body.low) / (torch.tensor(body.values.shape) - 1)
+    shares = []
+    for i in trusted[np.linspace(0, len(trusted) - 1, min(len(trusted), FRAMES)).round().astype(int)]:
+        thing, hand = (shrink(mask[i], size) for mask in (observed.object_mask, observed.hand_mask))
+        covered = _drawn(project(K[i], transform(T_cam_obj[i], points)).numpy() * scale, thing.shape)
+        shares.append((covered & thing).sum() / max((thing | (covered & ~hand)).sum(), 1))
+    return float(np.mean(shares))
+
+
+def _drawn(px: Float[np.ndarray, "p 2"], shape: tuple[int, int]) -> Bool[np.ndarray, "h w"]:
+    """Pixels that points fall on, and those between them."""
+    seen = np.zeros(shape, np.uint8)
+    column, row = np.floor(px).astype(int).T
+    inside = (column >= 0) & (row >= 0) & (column < shape[1]) & (row < shape[0])
+    seen[row[inside], column[inside]] = 1
+    return cv2.morphologyEx(seen, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8)) > 0
