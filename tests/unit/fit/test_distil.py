@@ -12,7 +12,9 @@ import yaml
 from hoi.config import FitPrior, PriorViews
 from hoi.errors import InputError
 from hoi.fit import fit
-from hoi.fit.distil import Distillation, Prior, Scene, distances, fuse, noise_level
+from hoi.fit.distil import Distillation, Prior, Scene, distances, extended, fuse, noise_level
+from hoi.fit.grid import GridField
+from hoi.fit.optimise import Optimisation
 from hoi.hand.model import load_hand
 from hoi.prior.encode import encode_hand, encode_object
 from hoi.prior.grid_sdf import grid_sdf
@@ -146,6 +148,29 @@ def test_what_the_prior_is_not_shown_is_zero():
         expected = torch.zeros_like(both)
         expected[shown] = both[shown]
         assert torch.equal(given(**changes), expected)
+
+
+def test_distances_go_on_beyond_what_pictures_tell():
+    """A ball's distances cut off at 1 cm come back as the way to its surface, to about a cell."""
+    axis = torch.linspace(-0.08, 0.08, 65)
+    true = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), -1).norm(dim=-1) - 0.04
+    step = 0.16 / 64
+    whole = extended(true.clamp(-0.01, 0.01), 0.009, step)
+    assert torch.equal(whole[true.abs() < 0.009], true[true.abs() < 0.009])
+    assert float((whole - true).abs().max()) < 1.5 * step
+    empty = torch.full((4, 4, 4), 0.01)
+    assert torch.equal(extended(empty, 0.009, step), empty)
+
+
+def test_a_body_that_the_masks_speak_against_is_not_believed():
+    """Pictures that put the ball elsewhere leave the fit as it would be without a prior, but for the draws."""
+    prior = _prior_settings(method="views", start=0, every=1000).model_dump()
+    settings = _settings(steps=2, prior=prior)
+    settings = settings.model_copy(update={"weights": settings.weights.model_copy(update={"prior": 1.0})})
+    for offset, believed in ((0.0, True), (0.3, False)):
+        fit_ = Optimisation(_scene(), settings, 0, CPU, Prior(denoiser(), "bottle"))
+        body = GridField(fit_.rough.values, fit_.rough.low + offset, fit_.rough.high + offset)
+        assert fit_.believed(body) is believed
 
 
 def test_nothing_pictured_is_no_body():
