@@ -51,7 +51,7 @@ def clips_table() -> str:
     table = scores()[
         ["clip", "variant", "f5", "f10", "cd_cm2", "cd_h_cm2", "mpjpe_mm", "mask_iou_object", "silhouette_iou"]
     ]
-    table = table[table["variant"] != "diffhoi"].sort_values(["clip", "variant"])
+    table = table.sort_values(["clip", "variant"])
     table = table.astype(object).where(table.notna(), None)
     return table.to_markdown(index=False, floatfmt=".3f", missingval="–")
 
