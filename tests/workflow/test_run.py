@@ -65,7 +65,7 @@ def test_no_prior_uses_the_fit_of_the_first_variant_with_its_settings(finished):
 def test_the_prior_that_ships_is_distilled(finished):
     """With the weights of the package, by its own variant: another shape than that of the evidence alone."""
     fits = finished.path / "results/fits"
-    finished.run(*TINY_CONFIG, "results/fits/imagined/mug/object.ply")
+    finished.run(*TINY_CONFIG, "--", "results/fits/imagined/mug/object.ply")
     history = pd.read_parquet(fits / "imagined/mug/history.parquet")
     assert np.isfinite(history["prior"]).all() and "guess" not in history, "believed from the first step on"
     assert digest(fits / "imagined/mug/object.ply") != digest(fits / "diffhoi/mug/object.ply")
