@@ -55,7 +55,7 @@ class Film:
         if rng.random() < settings.lost_share:
             point, radius_m = self.vertices[rng.integers(len(self.vertices))], float(rng.uniform(*settings.lost_m))
             left = thing & ~self._around(point, radius_m, settings)
-            thing = left if left.any((1, 2)).sum() > 1 else thing  # never the whole of it
+            thing = left if left.any() else thing  # never the whole of it
         return thing, labels == 0
 
     def _around(

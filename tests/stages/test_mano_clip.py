@@ -32,7 +32,7 @@ TINY = yaml.safe_load((PACKAGE.parent / "tests/workflow/tiny.yaml").read_text())
 @pytest.fixture(scope="module")
 def study():
     config = copy.deepcopy(CONFIG)
-    config["fit_clip"] |= {k: v for k, v in TINY["fit_clip"].items() if k != "template"}
+    config["fit_clip"] |= {k: v for k, v in TINY["fit_clip"].items() if k not in ("template", "weights")}
     config["score_clip"] |= {k: v for k, v in TINY["score_clip"].items() if k != "registration"}
     return read_study(config)
 
