@@ -32,7 +32,7 @@ def test_a_rebased_field_is_the_body_until_it_is_corrected(field):
 
 def test_beyond_the_body_s_grid_distances_grow_with_the_way(field):
     field.rebase(*plate())
-    assert float(field(torch.tensor([[0.0, 0.0, 0.1]]))) == pytest.approx(0.098, abs=1e-4)
+    assert field(torch.tensor([[0.0, 0.0, 0.1]])).item() == pytest.approx(0.098, abs=1e-4)
 
 
 def test_a_rebased_field_learns(field):

@@ -23,6 +23,7 @@ def _settings(**changes: object) -> FitClip:
     text = (Path(__file__).parents[3] / "config" / "config.yaml").read_text()
     settings = yaml.safe_load(text)["fit_clip"]
     settings["start"] |= {"inflations": 3, "cells": 32, "rounds": 1, "teach_steps": 80}
+    settings["weights"]["prior"] = 0
     return FitClip(**(settings | SMALL | changes))
 
 
