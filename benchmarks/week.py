@@ -1,6 +1,6 @@
 """A benchmark's week in an hour: stub clips through the real workflow, profile and scheduler, stages killed at random.
 
-    python benchmarks/week.py --clips 1000 --die 10    # kill -9 of 10 in 1000 stages; needs root and Debian's SLURM
+    python -m benchmarks.week --clips 1000 --die 10    # kill -9 of 10 in 1000 stages; needs root and Debian's SLURM
 
 Ends well if the last table is, byte for byte, that of a run in which nothing was killed. A stub takes no time, but each SLURM
 job starts Python three times: about 5 CPU seconds a job, 7 jobs a clip.
@@ -13,7 +13,6 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
 from tests.slurm.cluster import Cluster, install
 from tests.workflow.conftest import STUB_CONFIG, StubbedCheckout
 

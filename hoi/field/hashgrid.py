@@ -94,6 +94,11 @@ def sdf_torch(
     return sdf_of_features(x, encode(x, table, level_weights, spec), weights, sphere)
 
 
+def sphere_distance(x: Float[Tensor, "*n 3"], sphere: Float[Tensor, "4"]) -> Float[Tensor, "*n"]:
+    """Signed distance from the start sphere (centre, radius), smooth at its centre; metres."""
+    return torch.sqrt(((x - sphere[:3]) ** 2).sum(-1) + 1e-8) - sphere[3]
+
+
 def sdf_of_features(
     x: Float[Tensor, "n 3"],
     features: Float[Tensor, "n features"],
@@ -104,5 +109,4 @@ def sdf_of_features(
     w1, b1, w2, b2, w3, b3 = weights
     hidden = squareplus(features @ w1.T + b1)
     hidden = squareplus(hidden @ w2.T + b2)
-    start = torch.sqrt(((x - sphere[:3]) ** 2).sum(-1) + 1e-8) - sphere[3]
-    return start + hidden @ w3 + b3
+    return sphere_distance(x, sphere) + hidden @ w3 + b3

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from hoi.field.hashgrid import GridSpec, sdf_torch
+from hoi.field.hashgrid import GridSpec, sdf_torch, sphere_distance
 from hoi.field.kernels import sdf_numba
 from hoi.field.render import look_up_beyond
 
@@ -67,8 +67,7 @@ class SdfField(nn.Module):
         sdf = self._sdf(x.reshape(-1, 3), *self._parts()).reshape(x.shape[:-1])
         if self.base is None:
             return sdf
-        sphere = (((x - self.sphere[:3]) ** 2).sum(-1) + 1e-8).sqrt() - self.sphere[3]
-        return sdf - sphere + look_up_beyond(*self.base, x)
+        return sdf - sphere_distance(x, self.sphere) + look_up_beyond(*self.base, x)
 
     @torch.no_grad()
     def rebase(self, values: Float[Tensor, "x y z"], low: Float[Tensor, "3"], high: Float[Tensor, "3"]) -> None:

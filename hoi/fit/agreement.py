@@ -11,6 +11,7 @@ from hoi.fit.observations import Observations
 from hoi.fit.small import shrink, small_size
 from hoi.geometry.cameras import project
 from hoi.geometry.rotations import transform
+from hoi.geometry.sampling import evenly
 
 FRAMES = 12  # looked at, evenly spread
 POINTS = 20000  # of the body
@@ -30,14 +31,13 @@ def agreement(
     """
     size, scale = small_size(*observed.object_mask.shape[1:])
     trusted = np.flatnonzero((observed.confidence > 0) & observed.object_mask.any((1, 2)))
-    step = ((body.high - body.low) / (torch.tensor(body.values.shape) - 1)).max()
-    cells = (body.values < step / 2).nonzero()
+    cells = (body.values < body.step.max() / 2).nonzero()
     if len(cells) == 0 or len(trusted) == 0:
         return 0.0
     cells = cells[torch.from_numpy(rng.integers(0, len(cells), min(len(cells), POINTS)))]
-    points = body.low + cells * (body.high - body.low) / (torch.tensor(body.values.shape) - 1)
+    points = body.low + cells * body.step
     shares = []
-    for i in trusted[np.linspace(0, len(trusted) - 1, min(len(trusted), FRAMES)).round().astype(int)]:
+    for i in evenly(trusted, FRAMES):
         thing, hand = (shrink(mask[i], size) for mask in (observed.object_mask, observed.hand_mask))
         covered = _drawn(project(K[i], transform(T_cam_obj[i], points)).numpy() * scale, thing.shape)
         shares.append((covered & thing).sum() / max((thing | (covered & ~hand)).sum(), 1))

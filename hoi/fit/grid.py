@@ -17,6 +17,11 @@ class GridField(NamedTuple):
     low: Float[Tensor, "3"]
     high: Float[Tensor, "3"]
 
+    @property
+    def step(self) -> Float[Tensor, "3"]:
+        """Size of a cell, metres."""
+        return (self.high - self.low) / (torch.tensor(self.values.shape, device=self.low.device) - 1)
+
     def at(self, x: Float[Tensor, "*n 3"]) -> Float[Tensor, "*n"]:
         """Trilinear values; beyond the box, its border's value plus the way to it."""
         return look_up_beyond(self.values, self.low, self.high, x)
@@ -27,5 +32,4 @@ class GridField(NamedTuple):
         if len(cells) == 0:
             cells = np.argwhere(np.ones(self.values.shape, bool))
         cell = cells[rng.integers(0, len(cells), count)] + rng.random((count, 3)) - 0.5
-        step = (self.high - self.low) / (torch.tensor(self.values.shape, device=self.low.device) - 1)
-        return self.low + torch.from_numpy(cell.astype(np.float32)).to(self.low.device) * step
+        return self.low + torch.from_numpy(cell.astype(np.float32)).to(self.low.device) * self.step

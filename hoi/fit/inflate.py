@@ -18,6 +18,7 @@ from torch.nn import functional
 from hoi.fit.small import shrink, small_size
 from hoi.geometry.cameras import project
 from hoi.geometry.rotations import transform
+from hoi.geometry.sampling import evenly
 
 WIDTHS = 24  # steps of the local half width
 VIEWS = 24  # frames used, evenly spread
@@ -70,7 +71,7 @@ def silhouettes(
     size, scale = small_size(*object_mask.shape[1:])
     frames = np.flatnonzero((trust > 0) & object_mask.any((1, 2)))
     out = []
-    for i in frames[np.linspace(0, len(frames) - 1, min(len(frames), VIEWS)).round().astype(int)]:
+    for i in evenly(frames, VIEWS):
         filled, known = (
             shrink(m, size) for m in (behind_hand(object_mask[i], hand_mask[i]), object_mask[i] | hand_mask[i])
         )

@@ -23,7 +23,7 @@ from hoi.fit.hand_view import HandView, contour_points, look
 from hoi.fit.observations import Fit, Observations, Report
 from hoi.fit.pixels import Pixels, Rays, forearm
 from hoi.fit.register import moved, register
-from hoi.fit.start import SURFACE_POINTS, begin, teach
+from hoi.fit.start import OUTLINE_M, OUTLINE_POINTS, SURFACE_POINTS, begin, teach
 from hoi.fit.surface import extract
 from hoi.fit.variables import Posed, Variables
 from hoi.geometry.cameras import project, ray_directions
@@ -33,7 +33,6 @@ SKIN_M = 0.003  # points this deep inside the hand are surely not in the object:
 BACKGROUND = 0.7  # background is drawn within this share of the reach around the grasp
 CONTACT_M = 0.02  # a finger farther than this from the object does not hold it
 FAR_M = 0.03  # beyond this from the inflated body's surface only the sign counts
-SCENE_POINTS = 1500  # of the object, for the crop of a novel view
 SURFACE_M = 0.01  # probes this near the surface feel its bending
 UNSEEN_M = 0.005  # width of the object's edge in the term `unseen`
 CONTOUR_POINTS = 64  # a frame
@@ -170,8 +169,7 @@ class Optimisation:
         """What the prior looks at: the present object and the hands of all frames."""
         with torch.no_grad():
             posed = self.variables.posed(torch.arange(len(self.observed.object_mask), device=self.device))
-        points = self.coarse.near(SCENE_POINTS, SURFACE_M, self.rng)
-        rough_points = self.rough.near(SCENE_POINTS, SURFACE_M, self.rng)
+        points, rough_points = (body.near(OUTLINE_POINTS, OUTLINE_M, self.rng) for body in (self.coarse, self.rough))
         return Scene(
             self.field, self.coarse.at, points, self.rough.at, rough_points, posed.vertices_hand, posed.T_hand_obj,
             self.variables.hand,

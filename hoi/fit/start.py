@@ -17,8 +17,8 @@ from hoi.fit.variables import Variables
 from hoi.geometry.rotations import invert_rigid
 
 SURFACE_POINTS = 500
-OUTLINE_POINTS = 1500  # of the body's surface, for who draws views of it
-SURFACE_M = 0.01  # within which these lie of it
+OUTLINE_POINTS = 1500  # of a body's surface, for the crop of a novel view, in training and distillation alike
+OUTLINE_M = 0.01  # within which these lie of it
 AGAIN = 2  # rounds of inflating after the poses moved
 NEAR_M = 0.02  # half of the field's lessons lie this near to the surface
 
@@ -33,7 +33,7 @@ class Beginning:
 
     def points(self, rng: np.random.Generator) -> Float[Tensor, "p 3"]:
         """Points near the body's surface, metres."""
-        return self.body.near(OUTLINE_POINTS, SURFACE_M, rng)
+        return self.body.near(OUTLINE_POINTS, OUTLINE_M, rng)
 
 
 def begin(

@@ -20,7 +20,7 @@ from hoi.errors import DataFailure
 from hoi.fit.observations import Fit, Observations, Report
 from hoi.fit.variables import Variables
 from hoi.geometry.rotations import axis_angle_to_matrix
-from hoi.geometry.sampling import sample_surface, spread_rotations
+from hoi.geometry.sampling import evenly, sample_surface, spread_rotations
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def views_of(observed: Observations, variables: Variables, settings: FitTemplate
     """The chosen frames: spread over those that are trusted and show the object."""
     rng = np.random.default_rng(seed)
     seen = np.flatnonzero(observed.object_mask.any((1, 2)) & (observed.confidence > 0))
-    chosen = seen[np.linspace(0, len(seen) - 1, min(settings.frames, len(seen))).round().astype(int)]
+    chosen = evenly(seen, settings.frames)
     masks = observed.object_mask[chosen]
     outside = [distance_transform_edt(~(m | h)) for m, h in zip(masks, observed.hand_mask[chosen], strict=True)]
     drawn = [rng.permutation(np.argwhere(m))[np.arange(settings.pixels) % m.sum()][:, ::-1] + 0.5 for m in masks]

@@ -1,7 +1,7 @@
 """Points drawn from surfaces, and rotations spread over SO(3). numpy only; everything is seeded or fixed."""
 
 import numpy as np
-from jaxtyping import Float, Integer
+from jaxtyping import Float, Integer, Shaped
 
 
 def face_areas(vertices: Float[np.ndarray, "v 3"], faces: Integer[np.ndarray, "f 3"]) -> Float[np.ndarray, " f"]:
@@ -25,6 +25,11 @@ def sample_surface(
     root, q = np.sqrt(rng.random(n))[:, None], rng.random(n)[:, None]
     a, b, c = (vertices[face[:, i]] for i in range(3))
     return (1 - root) * a + root * (1 - q) * b + root * q * c
+
+
+def evenly(rows: Shaped[np.ndarray, "n *row"], count: int) -> Shaped[np.ndarray, "_k *row"]:
+    """`count` of the rows, the first and the last among them and the others evenly between; all where there are no more."""
+    return rows[np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(int)]
 
 
 def spread_rotations(n: int) -> Float[np.ndarray, "n 3 3"]:

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from hoi.geometry.sampling import evenly
 from hoi.observe import colours, scene
 from hoi.observe.chains import Chain, Frames, bridge
 from hoi.observe.handzone import steady_sizes, zone
@@ -57,7 +58,7 @@ def carried(small: UInt8[np.ndarray, "n h w 3"], chain: Chain, scale: float) -> 
     T = scene.camera_motion(gray, np.stack([(z.distance > 1.5) & (z.forearm == 0) for z in zones]))
     lab = np.stack([colours.to_lab(f) for f in small])
     times = np.flatnonzero(found)
-    times = times[np.linspace(0, len(times) - 1, min(LOOKS, len(times))).round().astype(int)]
+    times = evenly(times, LOOKS)
     areas = []
     for t in times:
         z, size = zones[t], float(sizes[t])

@@ -10,6 +10,7 @@ from scipy import sparse
 from scipy.sparse.linalg import cg
 
 from hoi.geometry.raycast import Posed, build_scene, occluded
+from hoi.geometry.sampling import evenly
 
 CLEAR_VIEWS = 1.5  # ASSUME: squarely seen in so many of the views looked at, a point counts as seen by 1 - 1/e
 MOST_GRAZING = 0.15  # cosine between normal and viewing ray below which pixels of an outline mix with what is behind it
@@ -46,7 +47,7 @@ def appearance(
     in the way, and the mask shows the object there (so no finger is). `views` frames are looked at, evenly spread.
     """
     trusted = np.flatnonzero((confidence > 0) & object_mask.any((1, 2)))
-    chosen = trusted[np.linspace(0, len(trusted) - 1, min(views, len(trusted))).round().astype(int)]
+    chosen = evenly(trusted, views)
     vertices, normals = np.asarray(mesh.vertices), np.asarray(mesh.vertex_normals)
     if len(chosen) == 0:
         return Appearance(np.full((len(vertices), 3), 0.5), np.zeros(len(vertices)))

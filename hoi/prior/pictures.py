@@ -11,7 +11,7 @@ from torch import Tensor
 from hoi.prior.denoiser import Denoiser
 from hoi.prior.encode import HAND_CHANNELS
 from hoi.prior.samples import Channels
-from hoi.prior.train import generator_of
+from hoi.prior.train import generator_of, shown
 
 SCALE = 2  # pixels of the grid per pixel of a picture
 
@@ -43,9 +43,8 @@ def sample_grid(
     the body and one without the hand either."""
     device = denoiser.alpha_bar.device
     given, category = samples.given.to(device), samples.category.to(device)
-    no_body = given.clone()
-    no_body[:, len(HAND_CHANNELS) :] = 0
-    conditions = [given, given, no_body, torch.zeros_like(given)]
+    yes, no = torch.tensor([True]), torch.tensor([False])
+    conditions = [given, given, given * shown(yes, no).to(device), torch.zeros_like(given)]
     made = [
         denoiser.sample(g, category, steps, guidance, generator_of(seed, k)).cpu() for k, g in enumerate(conditions)
     ]

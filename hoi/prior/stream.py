@@ -9,6 +9,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from hoi.errors import InputError
+from hoi.geometry.sampling import evenly
 from hoi.prior.encode import mirrored, pooled, quarter_turned
 from hoi.prior.samples import Channels, channels
 
@@ -87,7 +88,7 @@ class Stream:
 def fixed_samples(shards: Sequence[Shard], index: Callable[[str], int], pool: int, count: int) -> Channels:
     """Evenly spread samples of the held-out shards, neither turned nor mirrored."""
     places = [(shard, row) for shard in shards for row in range(len(shard["category"]))]
-    pick = np.linspace(0, len(places) - 1, min(count, len(places))).round().astype(int)
+    pick = evenly(np.arange(len(places)), count)
     made = [[pooled(p, pool) for p in channels(*places[i])] for i in pick]
     names = [str(places[i][0]["category"][places[i][1]]) for i in pick]
     return _as_channels(made, torch.tensor([index(n) for n in names]))

@@ -17,6 +17,7 @@ from hoi.config import FitStart, HandChoice, PriorData, ProceduralSettings, Trac
 from hoi.errors import InputError
 from hoi.fit import Observations, Variables, begin
 from hoi.geometry.rotations import invert_rigid, mean_rotation, rigid, transform
+from hoi.geometry.sampling import evenly
 from hoi.hand.choice import chosen_hand, hand_keys
 from hoi.hand.model import HandModel, load_hand
 from hoi.observe.trackers import add_noise
@@ -95,7 +96,7 @@ class Samples:
         if len(near) == 0:
             raise InputError(path, "a hand that is nowhere near the object", f"within {self.config.apart_m} m in some frame",
                              "remove it from prior_data")  # fmt: skip
-        frames = near[np.linspace(0, len(near) - 1, min(len(near), self.config.rehearsal.frames)).round().astype(int)]
+        frames = evenly(near, self.config.rehearsal.frames)
         few = {key: hands[key][frames] for key in ("T_cam_hand", "pose")} | {"betas": hands["betas"]}
         seen = rehearse_truth(limb.numpy()[frames], hand.faces.numpy(), few, vertices, np.asarray(mesh.faces), T_cam_obj[frames],
                               self.config.rehearsal, self.rng)  # fmt: skip

@@ -141,19 +141,23 @@ def test_same_seed_same_result(finished):
     finished.run(*TINY_CONFIG)
 
 
+def beside_the_mug(checkout, row, table):
+    """An overlay config/TABLE.yaml: the tiny mug and a clip of one's own (name, source, path), a table of that name."""
+    (checkout.path / f"config/{table}.tsv").write_text(
+        f"clip\tsource\tpath\tcategory\tsplit\tseed\nmug\tprocedural\t\tmug\ttrain\t0\n{row}\t\t\t\n"
+    )
+    (checkout.path / f"config/{table}.yaml").write_text(
+        f"clips: config/{table}.tsv\ntables: {{{table}: {{variants: [no_prior], columns: [mask_iou_object, seconds]}}}}\n"
+        "report_clip: {variants: [no_prior]}\n"
+    )
+
+
 def test_a_clip_without_a_hand_is_recorded_and_counted(finished):
     frames = finished.path / "clips_empty/frames"
     shutil.copytree(finished.path / "results/clips/mug/frames", frames)
     for picture in frames.iterdir():
         blank(picture)
-    (finished.path / "config/empty.tsv").write_text(
-        "clip\tsource\tpath\tcategory\tsplit\tseed\n"
-        "mug\tprocedural\t\tmug\ttrain\t0\nempty\tfolder\t../clips_empty\t\t\t\n"
-    )
-    (finished.path / "config/failing.yaml").write_text(
-        "clips: config/empty.tsv\ntables: {failing: {variants: [no_prior], columns: [mask_iou_object, seconds]}}\n"
-        "report_clip: {variants: [no_prior]}\n"
-    )
+    beside_the_mug(finished, "empty\tfolder\t../clips_empty", "failing")
     text = finished.run("results/tables/failing.md", "results/report/clips/empty", *TINY_CONFIG, "config/failing.yaml")
     assert "recorded as failure of track_hand" in text
     table = (finished.path / "results/tables/failing.md").read_text()
@@ -170,14 +174,7 @@ def test_a_clip_without_a_hand_is_recorded_and_counted(finished):
 
 def test_one_unreadable_clip_among_many_is_listed_and_the_tables_come_out(finished):
     (finished.path / "broken.mp4").write_bytes(b"no video")
-    (finished.path / "config/broken.tsv").write_text(
-        "clip\tsource\tpath\tcategory\tsplit\tseed\n"
-        "mug\tprocedural\t\tmug\ttrain\t0\nbroken\tvideo\t../broken.mp4\t\t\t\n"
-    )
-    (finished.path / "config/breaking.yaml").write_text(
-        "clips: config/broken.tsv\ntables: {breaking: {variants: [no_prior], columns: [mask_iou_object, seconds]}}\n"
-        "report_clip: {variants: [no_prior]}\n"
-    )
+    beside_the_mug(finished, "broken\tvideo\t../broken.mp4", "breaking")
     finished.run("results/tables/breaking.md", "results/report/clips/broken", *TINY_CONFIG, "config/breaking.yaml")
     table = (finished.path / "results/tables/breaking.md").read_text()
     assert "- no\\_prior, broken: prepare\\_clip" in table and "no frame could be decoded" in table

@@ -3,7 +3,7 @@
 import numpy as np
 import trimesh
 
-from hoi.geometry.sampling import face_areas, sample_surface, spread_rotations
+from hoi.geometry.sampling import evenly, face_areas, sample_surface, spread_rotations
 
 # Two right triangles in the plane z = 0: legs 1, 1 (area 1/2) and, 10 to the right, legs 3, 1 (area 3/2).
 VERTICES = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [10, 0, 0], [13, 0, 0], [10, 1, 0]], float)
@@ -40,3 +40,10 @@ def test_rotations_are_proper_and_cover_the_group():
     probes = Rotation.random(500, rng=np.random.default_rng(0)).as_matrix()
     trace = np.einsum("aij,bij->ab", probes, R).max(-1)
     assert np.degrees(np.arccos((trace - 1) / 2)).max() < 50  # every rotation has a start nearby
+
+
+def test_rows_are_picked_evenly_with_both_ends():
+    rows = np.array([3, 5, 8, 9, 20])
+    assert evenly(rows, 3).tolist() == [3, 8, 20]
+    assert evenly(rows, 9).tolist() == rows.tolist(), "no row comes twice"
+    assert evenly(rows, 1).tolist() == [3] and evenly(rows[:0], 3).tolist() == []
