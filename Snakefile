@@ -8,6 +8,9 @@ min_version("9.0")
 configfile: "config/config.yaml"
 
 
+container: "workflow/container/hoi.sif"  # used with --sdm apptainer alone; docs/cluster.md builds it
+
+
 include: "workflow/rules/common.smk"
 include: "workflow/rules/collect.smk"
 include: "workflow/rules/prior.smk"

@@ -82,3 +82,13 @@ def test_rules_are_short_declarations():
             )
             assert "code=code_digest(" in body, "an edit of a stage reruns it"
     assert len((ROOT / "Snakefile").read_text().splitlines()) <= 40
+
+
+def test_container_recipes_copy_what_an_install_reads():
+    docker = [line.split()[1:-1] for line in (ROOT / "Dockerfile").read_text().splitlines() if line.startswith("COPY")]
+    apptainer = (ROOT / "workflow/container/hoi.def").read_text().split("%files")[1].split("%post")[0].split()[::2]
+    assert sorted(sum(docker, [])) == sorted(apptainer)
+    assert all((ROOT / name).exists() for name in apptainer)
+    installed = re.search(r"^\$\(READY\): (.*)$", (ROOT / "Makefile").read_text(), re.M).group(1).split()
+    needed = {name.split("/")[0] for name in installed} | {"Makefile", "README.md", "LICENSE", "hoi"}
+    assert needed == set(apptainer)
