@@ -137,7 +137,7 @@ def read_study(config: dict[str, Any], where: str = "config/config.yaml and over
         key = ".".join(str(part) for part in first["loc"])
         raise InputError(
             f"{where}: {key or 'variants or tables'}", repr(first["input"])[:200], first["msg"],
-            "correct the key; config/README.md and hoi/config.py list them",
+            "correct the key; config/README.md and hoi/config list them",
         ) from error  # fmt: skip
 
 

@@ -1,0 +1,61 @@
+"""Every setting of the project: names, types and bounds. Values, units and reasons stand in `config/config.yaml`.
+
+A section belongs to the stage of the same name. Unknown keys are refused. Hardware, paths and threads are not settings.
+"""
+
+from hoi.config.base import Count, Fraction, HandChoice, NonNegative, Positive, Section
+from hoi.config.clips import (
+    Detectron2,
+    GraspSettings,
+    HandFitting,
+    MaskClip,
+    MediaLimits,
+    PrepareClip,
+    ProceduralSettings,
+    Sam2,
+    TrackHand,
+)
+from hoi.config.fit import FitClip, FitField, FitHull, FitPrior, FitRates, FitRays, FitStart, FitTemplate, FitWeights
+from hoi.config.prior import PriorData, PriorNetwork, PriorRender, PriorSchedule, PriorViews, Rehearsals, TrainPrior
+from hoi.config.results import MakeFigure, MakeReport, MakeTable, Registration, ReportClip, ScoreClip, ShowClip
+
+__all__ = [
+    "Count",
+    "Detectron2",
+    "FitClip",
+    "FitField",
+    "FitHull",
+    "FitPrior",
+    "FitRates",
+    "FitRays",
+    "FitStart",
+    "FitTemplate",
+    "FitWeights",
+    "Fraction",
+    "GraspSettings",
+    "HandChoice",
+    "HandFitting",
+    "MakeFigure",
+    "MakeReport",
+    "MakeTable",
+    "MaskClip",
+    "MediaLimits",
+    "NonNegative",
+    "Positive",
+    "PrepareClip",
+    "PriorData",
+    "PriorNetwork",
+    "PriorRender",
+    "PriorSchedule",
+    "PriorViews",
+    "ProceduralSettings",
+    "Registration",
+    "Rehearsals",
+    "ReportClip",
+    "Sam2",
+    "ScoreClip",
+    "Section",
+    "ShowClip",
+    "TrackHand",
+    "TrainPrior",
+]

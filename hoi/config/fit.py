@@ -1,0 +1,166 @@
+"""The section `fit_clip`."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from hoi.config.base import Count, Fraction, NonNegative, Positive, Section
+
+
+class FitField(Section):
+    """The object's signed distance field."""
+
+    kernel: Literal["torch", "numba", "compile", "tcnn"]
+    half_m: Positive
+    levels: Count
+    coarsest: Count
+    finest: Count
+    table_size_log2: Count
+    hidden: Count
+    radius_m: Positive
+    beta_m: Positive
+    beta_min_m: Positive
+    probe_m: Positive
+    probe_start: Positive
+
+
+class FitRays(Section):
+    """What a step looks at."""
+
+    frames: Count
+    rays: Count
+    samples: Count
+    bins: Count
+    reach_m: Positive
+    near_px: Positive
+    share_start: tuple[Positive, Positive, Positive]
+    share_end: tuple[Positive, Positive, Positive]
+    share_near: Fraction
+    probes: Count
+    hand_points: Count
+
+
+class FitRates(Section):
+    """Learning rates of Adam at the start."""
+
+    table: Positive
+    network: Positive
+    beta: NonNegative
+    pose: NonNegative
+    betas: NonNegative
+    camera: NonNegative
+    object: NonNegative
+    focal: NonNegative
+    end: Fraction
+
+
+class FitWeights(Section):
+    """Weights of the objective's terms."""
+
+    label_object: NonNegative
+    label_hand: NonNegative
+    hand_contour: NonNegative
+    hand_mask: NonNegative
+    temporal: NonNegative
+    camera_smooth: NonNegative
+    tracker: NonNegative
+    rigid: NonNegative
+    eikonal: NonNegative
+    curvature: NonNegative
+    unseen: NonNegative
+    guess: NonNegative
+    prior: NonNegative
+    penetration: NonNegative
+    contact: NonNegative
+
+
+class FitHull(Section):
+    """The visual hull, the classical baseline."""
+
+    cells: Count
+    reach_m: Positive
+    outside: Fraction
+    seen: Fraction
+
+
+class FitPrior(Section):
+    """How the learned prior is distilled; its weight is `weights.prior`."""
+
+    method: Literal["views", "score"]
+    condition: Literal["hand_and_category", "hand", "category"]
+    rough: bool
+    start: Annotated[int, Field(ge=0)]
+    every: Count
+    views: Count
+    steps: Count
+    guidance: NonNegative
+    noise_start: Annotated[float, Field(gt=0, le=1)]
+    noise_end: Annotated[float, Field(gt=0, le=1)]
+    mask: NonNegative
+    normal: NonNegative
+    depth: NonNegative
+    tilt_rad: NonNegative
+    reach_m: Positive
+    free: Fraction
+    cells: Count
+    levels: Positive
+    agree: Fraction
+
+
+class FitTemplate(Section):
+    """The template baseline: a training mesh of the category, fitted to the masks."""
+
+    meshes: Count
+    starts: Count
+    explored: Count
+    kept: Count
+    frames: Count
+    points: Count
+    pixels: Count
+    steps: Count
+    rate: Positive
+    scale_sigma: Positive
+    place_m: Positive
+    prior: NonNegative
+
+
+class FitStart(Section):
+    """Where the fit starts: inflated silhouettes, and poses registered to them."""
+
+    inflations: Count
+    rounds: Annotated[int, Field(ge=0)]
+    share: Fraction
+    cells: Count
+    steps: Count
+    rate: Positive
+    tilt_rad: Positive
+    turn_rad: Positive
+    shift_m: Positive
+    depth_m: Positive
+    teach_steps: Annotated[int, Field(ge=0)]
+    teach_rate: Positive
+
+
+class FitClip(Section):
+    """Object shape, hand and poses from masks and the tracked hand."""
+
+    method: Literal["sdf", "hull", "template"]
+    view_share: Fraction
+    steps: Count
+    warm_steps: Count
+    level_start: Count
+    level_steps: Count
+    refresh: Count
+    grid_cells: Count
+    mesh_cells: Count
+    log_every: Count
+    sigma_px: Positive
+    order_m: Positive
+    start: FitStart
+    prior: FitPrior
+    field: FitField
+    rays: FitRays
+    rates: FitRates
+    weights: FitWeights
+    hull: FitHull
+    template: FitTemplate
