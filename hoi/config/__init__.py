@@ -3,7 +3,7 @@
 A section belongs to the stage of the same name. Unknown keys are refused. Hardware, paths and threads are not settings.
 """
 
-from hoi.config.base import Count, Fraction, HandChoice, NonNegative, Positive, Section
+from hoi.config.base import HandChoice, Section
 from hoi.config.clips import (
     Detectron2,
     GraspSettings,
@@ -20,7 +20,6 @@ from hoi.config.prior import PriorData, PriorNetwork, PriorRender, PriorSchedule
 from hoi.config.results import MakeFigure, MakeReport, MakeTable, Registration, ReportClip, ScoreClip, ShowClip
 
 __all__ = [
-    "Count",
     "Detectron2",
     "FitClip",
     "FitField",
@@ -31,7 +30,6 @@ __all__ = [
     "FitStart",
     "FitTemplate",
     "FitWeights",
-    "Fraction",
     "GraspSettings",
     "HandChoice",
     "HandFitting",
@@ -40,8 +38,6 @@ __all__ = [
     "MakeTable",
     "MaskClip",
     "MediaLimits",
-    "NonNegative",
-    "Positive",
     "PrepareClip",
     "PriorData",
     "PriorNetwork",
