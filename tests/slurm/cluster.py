@@ -18,8 +18,8 @@ from contextlib import suppress
 from pathlib import Path
 
 PACKAGES = ("slurmctld", "slurmd", "slurm-client", "munge")
+EXPIRE_S = 8  # of a credential, and how long a requeued job waits before it starts again (120 by default)
 PROGRAMS = ("slurmctld", "slurmd", "munged", "sbatch", "srun", "squeue", "scontrol", "sinfo")
-HURRY_S = 5.0  # between looks for jobs that wait to start again: the controller of Debian 12 dies of too many updates
 CONFIGURATION = """\
 ClusterName=hoi
 SlurmctldHost={host}(127.0.0.1)
@@ -27,7 +27,7 @@ SlurmctldPort={port}
 SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
-AuthInfo=socket={folder}/munge.socket
+AuthInfo=socket={folder}/munge.socket,cred_expire={expire_s}
 CredType=cred/munge
 MpiDefault=none
 MailProg=/bin/true
@@ -168,12 +168,6 @@ class Cluster:
         rows = self.command("squeue", "--noheader", "--format=%i|%T|%N|%k", *words).splitlines()
         return [row.split("|", 3) for row in rows]
 
-    def hurry(self) -> None:
-        """Let requeued jobs start at once; SLURM holds them back for two minutes."""
-        rows = self.command("squeue", "--noheader", "--states=pending", "--format=%i|%r").splitlines()
-        for job in (row.removesuffix("|BeginTime") for row in rows if row.endswith("|BeginTime")):
-            self.command("scontrol", "update", f"JobId={job}", "StartTime=now")
-
     def restarts(self, job: str) -> int:
         """How often a job was put back into the queue."""
         return int(self.command("scontrol", "show", "job", job).partition("Restarts=")[2].split()[0])
@@ -184,16 +178,13 @@ class Cluster:
                   lambda ready: len(set(ready)) == len(self.nodes), seconds)  # fmt: skip
 
     def wait(self, ask, good, seconds: float = 300):
-        """What `ask` gives, as soon as it is good; jobs put back into the queue meanwhile start at once."""
-        end, hurried = time.monotonic() + seconds, 0.0
+        """What `ask` gives, as soon as it is good; a command that fails is asked again."""
+        end = time.monotonic() + seconds
         while True:
             with suppress(subprocess.CalledProcessError):
                 found = ask()
                 if good(found):
                     return found
-                if time.monotonic() - hurried > HURRY_S:
-                    hurried = time.monotonic()
-                    self.hurry()
             if time.monotonic() > end:
                 raise TimeoutError(f"not within {seconds} s; logs in {self.folder}")
             time.sleep(0.3)
@@ -222,7 +213,7 @@ class Cluster:
             f"NodeName={node} NodeHostname={host} NodeAddr=127.0.0.1 Port={p} {size}"
             for node, p in zip(self.nodes, ports, strict=True)
         ]
-        text = CONFIGURATION.format(host=host, port=port, folder=self.folder, nodes="\n".join(lines))
+        text = CONFIGURATION.format(host=host, port=port, folder=self.folder, expire_s=EXPIRE_S, nodes="\n".join(lines))
         self.configuration.write_text(text)
         wrapper = self.folder / "bin/srun"  # Snakemake's job steps drop SLURM_CONF from their environment
         wrapper.parent.mkdir(exist_ok=True)
