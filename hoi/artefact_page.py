@@ -19,6 +19,8 @@ class FileKind:
 FILES = (
     FileKind("prior/data/{shard}.npz", "pictures of held objects in novel views", "prior_data", "train_prior",
              "prior_renders"),
+    FileKind("prior/memory.npz", "training objects that the prior remembers, and how hands held them", "prior_memory",
+             "fit_clip, where the config says `prior: trained`", "prior_memory"),
     FileKind("prior/weights/", "the denoiser: model.safetensors, config.json (network, schedule, views, renderer), "
              "README.md (model card)", "train_prior", "fit_clip, where the config says `prior: trained`"),
     FileKind("prior/history.parquet", "a row every few steps: step, seconds, loss, now and then the held-out error of ε "

@@ -109,6 +109,13 @@ SCHEMAS: dict[str, dict[str, Array]] = {
         "category": Array("str", "S", "of the object"),
         "instance": Array("int32", "S", "seed of the procedural training instance, -1: of a clip"),
     },
+    "prior_memory": {
+        "category": Array("str", "I", "of a remembered object"),
+        "seed": Array("int64", "I", "of the procedural training instance"),
+        "points": Array("int16", "I P 3", "on its surface, object frame, fiftieths of a millimetre"),
+        "held": Array("int64", "M", "which object a grasp holds"),
+        "T_hand_obj": Array("float32", "M 4 4", "object frame to the frame of the right hand that holds it, metres"),
+    },
     "true_poses": {
         "T_cam_obj": Array("float32", "N 4 4", "object frame to camera, metres"),
         "joints_cam": Array("float32", "N 21 3", "keypoints in OpenPose order, in the camera, metres", optional=True),

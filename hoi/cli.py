@@ -24,6 +24,7 @@ from hoi.records import Made, records_asked_for
 STAGES = (
     "prior_data",
     "train_prior",
+    "prior_memory",
     "prepare_clip",
     "track_hand",
     "mask_clip",

@@ -56,6 +56,6 @@ def stage_code(stage: str) -> list[str]:
     return [str(p) for p in [*code, *sorted(data)]]
 
 
-def shipped_prior() -> str:
-    """The folder of the prior's weights that come with the package."""
-    return str(PACKAGE / "prior" / "weights")
+def shipped_prior() -> list[str]:
+    """The folder of the prior's weights and the file of its memory that come with the package."""
+    return [str(PACKAGE / "prior" / name) for name in ("weights", "memory.npz")]

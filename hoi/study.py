@@ -20,6 +20,7 @@ from hoi.config import (
     MaskClip,
     PrepareClip,
     PriorData,
+    PriorMemory,
     ReportClip,
     ScoreClip,
     Section,
@@ -50,6 +51,7 @@ class Study(BaseModel):
     hand: HandChoice
     prior_data: PriorData
     train_prior: TrainPrior
+    prior_memory: PriorMemory
     prepare_clip: PrepareClip
     track_hand: TrackHand
     mask_clip: MaskClip

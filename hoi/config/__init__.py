@@ -15,8 +15,28 @@ from hoi.config.clips import (
     Sam2,
     TrackHand,
 )
-from hoi.config.fit import FitClip, FitField, FitHull, FitPrior, FitRates, FitRays, FitStart, FitTemplate, FitWeights
-from hoi.config.prior import PriorData, PriorNetwork, PriorRender, PriorSchedule, PriorViews, Rehearsals, TrainPrior
+from hoi.config.fit import (
+    FitClip,
+    FitField,
+    FitHull,
+    FitPrior,
+    FitRates,
+    FitRays,
+    FitRecall,
+    FitStart,
+    FitTemplate,
+    FitWeights,
+)
+from hoi.config.prior import (
+    PriorData,
+    PriorMemory,
+    PriorNetwork,
+    PriorRender,
+    PriorSchedule,
+    PriorViews,
+    Rehearsals,
+    TrainPrior,
+)
 from hoi.config.results import MakeFigure, MakeReport, MakeTable, Registration, ReportClip, ScoreClip, ShowClip
 
 __all__ = [
@@ -27,6 +47,7 @@ __all__ = [
     "FitPrior",
     "FitRates",
     "FitRays",
+    "FitRecall",
     "FitStart",
     "FitTemplate",
     "FitWeights",
@@ -40,6 +61,7 @@ __all__ = [
     "MediaLimits",
     "PrepareClip",
     "PriorData",
+    "PriorMemory",
     "PriorNetwork",
     "PriorRender",
     "PriorSchedule",

@@ -70,6 +70,7 @@ class FitWeights(Section):
     unseen: NonNegative
     guess: NonNegative
     prior: NonNegative
+    recalled: NonNegative
     penetration: NonNegative
     contact: NonNegative
 
@@ -83,9 +84,27 @@ class FitHull(Section):
     seen: Fraction
 
 
+class FitRecall(Section):
+    """How a remembered object is found again: first all of them coarsely, then the best few; pairs are those two looks."""
+
+    points: Count
+    few: Count
+    settling: Count
+    tried: Count
+    kept: Count
+    frames: tuple[Count, Count]
+    pixels: tuple[Count, Count]
+    steps: tuple[Count, Count]
+    rate: Positive
+    cells: Count
+    agree: Fraction
+
+
 class FitPrior(Section):
     """How the learned prior is distilled; its weight is `weights.prior`."""
 
+    bodies: Annotated[list[Literal["recalled", "imagined"]], Field(min_length=1)]
+    recall: FitRecall
     method: Literal["views", "score"]
     condition: Literal["hand_and_category", "hand", "category"]
     rough: bool

@@ -80,6 +80,15 @@ class PriorData(Section):
     apart_m: Positive
 
 
+class PriorMemory(Section):
+    """The objects that the prior remembers: training instances from seed `first` on, of every category."""
+
+    first: Annotated[int, Field(ge=0)]
+    instances: Count
+    grasps_most: Count
+    points: Count
+
+
 class TrainPrior(Section):
     """The denoiser's training."""
 

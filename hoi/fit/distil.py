@@ -23,6 +23,7 @@ from hoi.geometry.rotations import transform
 from hoi.hand.model import HandModel
 from hoi.prior.denoiser import Denoiser
 from hoi.prior.encode import decode_object, encode_hand, encode_object, pooled
+from hoi.prior.memory import Memory
 from hoi.prior.render import Ball, HandImage, ObjectImage, Sdf, all_pixels, pixel_centres, render_hand, render_object
 from hoi.prior.samples import AROUND_M
 from hoi.prior.views import View, draw_view
@@ -37,10 +38,11 @@ TOLD = 0.9  # of the reach: distances nearer than this are a picture's own, not 
 
 @dataclass(frozen=True)
 class Prior:
-    """A denoiser, and the category that a clip is said to show (None: unknown)."""
+    """A denoiser, the category that a clip is said to show (None: unknown), and objects that are remembered."""
 
     denoiser: Denoiser
     category: str | None
+    memory: Memory | None = None
 
 
 @dataclass(frozen=True)

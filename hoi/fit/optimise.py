@@ -22,6 +22,7 @@ from hoi.fit.grid import GridField
 from hoi.fit.hand_view import HandView, contour_points, look
 from hoi.fit.observations import Fit, Observations, Report
 from hoi.fit.pixels import Pixels, Rays, forearm
+from hoi.fit.recall import recall
 from hoi.fit.register import moved, register
 from hoi.fit.start import OUTLINE_M, OUTLINE_POINTS, SURFACE_POINTS, begin, teach
 from hoi.fit.surface import extract
@@ -37,6 +38,7 @@ SURFACE_M = 0.01  # probes this near the surface feel its bending
 UNSEEN_M = 0.005  # width of the object's edge in the term `unseen`
 CONTOUR_POINTS = 64  # a frame
 PLACED_M = 0.002  # points this near to the imagined body's surface are put under the silhouettes
+TERMS = {"recalled": "recalled", "imagined": "prior"}  # the term that holds the field to a body from there
 PAD_POINTS = 12  # of each finger's last segment
 LAST_JOINTS = (3, 6, 9, 12, 15)
 
@@ -58,6 +60,7 @@ class Optimisation:
     ) -> None:
         self.settings, self.observed, self.device = settings, observed, device
         self.rng = np.random.default_rng(seed)
+        self.prior_rng = np.random.default_rng([seed, 1])  # of its own: a body that is not believed leaves no trace
         self.variables = Variables(observed.hands, device)
         f, hand = settings.field, self.variables.hand
         centre = tuple(float(v) for v in self.variables.grasp)
@@ -70,6 +73,7 @@ class Optimisation:
         self.frames = np.flatnonzero(observed.confidence > 0)
         self.size = observed.object_mask.shape[1:]
         self.reach = settings.rays.reach_m
+        self.prior, self.seed = prior, seed
         self.distil = None if prior is None else Distillation(prior, settings.prior, seed, device)
         self._start()
         self._pixels_and_contour()
@@ -79,7 +83,8 @@ class Optimisation:
         """The first guess of shape and of the object's poses: silhouettes inflated."""
         v, s = self.variables, self.settings
         found = begin(self.observed, v, s.start, self.reach, self.rng)
-        self.outlines, self.imagined = found.outlines, False
+        self.outlines = found.outlines
+        self.told: str | None = None  # whence the prior's body is: recalled, imagined
         self.guess = self.rough = GridField(*(a.to(self.device) for a in found.body))
         v.start_T_hand_obj.copy_(found.T_hand_obj)
         self.field.fade(float(s.level_start))
@@ -124,7 +129,7 @@ class Optimisation:
         for group in self.optimiser.param_groups:
             group["lr"] = group["start"] * s.rates.end ** (step / s.steps)
         fine = min(step / s.level_steps, 1.0)
-        self.field.fade(s.prior.levels if self.imagined else s.level_start + (s.field.levels - s.level_start) * fine)
+        self.field.fade(s.prior.levels if self.told else s.level_start + (s.field.levels - s.level_start) * fine)
         self.probe_m = s.field.probe_m * s.field.probe_start ** (1 - fine)
         for parameter in self.variables.parameters():
             parameter.requires_grad_(step >= s.warm_steps)
@@ -169,34 +174,55 @@ class Optimisation:
         """What the prior looks at: the present object and the hands of all frames."""
         with torch.no_grad():
             posed = self.variables.posed(torch.arange(len(self.observed.object_mask), device=self.device))
-        points, rough_points = (body.near(OUTLINE_POINTS, OUTLINE_M, self.rng) for body in (self.coarse, self.rough))
+        points, rough_points = (
+            body.near(OUTLINE_POINTS, OUTLINE_M, self.prior_rng) for body in (self.coarse, self.rough)
+        )
         return Scene(
             self.field, self.coarse.at, points, self.rough.at, rough_points, posed.vertices_hand, posed.T_hand_obj,
             self.variables.hand,
         )  # fmt: skip
 
     def renew(self, step: int) -> None:
-        """Let the prior imagine the object anew, where it is time to."""
+        """Let the prior say what the object is, where it is time to: the first of its bodies that is believed."""
         p = self.settings.prior
-        if self.distil and p.method == "views" and step >= p.start and (step - p.start) % p.every == 0:
-            body = fuse(self.distil.imagine(self.scene(), step / self.settings.steps), p)
-            if body and self.believed(body):
-                self.guess, self.imagined = GridField(*(a.to(self.device) for a in body)), True
+        if not (self.distil and p.method == "views" and step >= p.start and (step - p.start) % p.every == 0):
+            return
+        told = {"recalled": (self.recalled_body, p.recall.agree), "imagined": (self.imagined_body, p.agree)}
+        for name in p.bodies:
+            tell, agree = told[name]
+            body = tell(step)
+            if body and self.believed(body, agree):
+                self.guess, self.told = GridField(*(a.to(self.device) for a in body)), name
                 self.field.rebase(*self.guess)
                 self.place_object(p.tilt_rad)
                 self.refresh(step)
+                return
 
-    def believed(self, body: GridField) -> bool:
-        """Does it explain the masks about as well as the rough body? Blades thinner than a picture's pixel do not."""
+    def imagined_body(self, step: int) -> GridField | None:
+        """What the denoiser's pictures of novel views show."""
+        return fuse(self.distil.imagine(self.scene(), step / self.settings.steps), self.settings.prior)
+
+    def recalled_body(self, _: int) -> GridField | None:
+        """The remembered object that explains the evidence best; none where hand or category are hidden from the prior."""
+        v, s = self.variables, self.settings.prior
+        with torch.no_grad():
+            seen = [a.cpu() for a in (v.T_hand_obj(), v.T_cam_hand() @ v.T_hand_obj(), v.K())]
+        memory = self.prior.memory if s.condition == "hand_and_category" else None
+        held = memory.held(self.prior.category, v.hand.side == "right") if memory else []
+        return recall(held, GridField(*(a.cpu() for a in self.rough)), self.observed, *seen, s.recall, self.seed)
+
+    def believed(self, body: GridField, agree: float) -> bool:
+        """Does it explain the masks at least `agree` times as well as the rough body? Blades thinner than a picture's pixel do
+        not, nor do remembered objects of another make than the one at hand."""
         v = self.variables
         with torch.no_grad():
             T_cam_obj, K = (v.T_cam_hand() @ v.T_hand_obj()).cpu(), v.K().cpu()
         rough = GridField(*(a.cpu() for a in self.rough))
-        imagined, before = (agreement(b, self.observed, T_cam_obj, K, self.rng) for b in (body, rough))
-        return imagined >= self.settings.prior.agree * before
+        now, before = (agreement(b, self.observed, T_cam_obj, K, self.prior_rng) for b in (body, rough))
+        return now >= agree * before
 
     def place_object(self, tilt_rad: float) -> None:
-        """Register the object's poses to the imagined body: a shape that is known tells turns that an unknown one hides."""
+        """Register the object's poses to the prior's body: a shape that is known tells turns that an unknown one hides."""
         if tilt_rad == 0:
             return
         v, free = self.variables, self.settings.start.model_copy(update={"tilt_rad": tilt_rad})
@@ -213,8 +239,8 @@ class Optimisation:
     def prior_terms(self, step: int, at: Tensor, probes: Tensor) -> dict[str, Tensor]:
         """What to believe where no view tells: the inflated silhouettes at first, then what the prior imagines."""
         p = self.settings.prior
-        if self.imagined:
-            return {"prior": losses.guess(at, self.guess.at(probes), p.reach_m)}
+        if self.told:
+            return {TERMS[self.told]: losses.guess(at, self.guess.at(probes), p.reach_m)}
         guess = {"guess": losses.guess(at, self.guess.at(probes), FAR_M)}
         if self.distil and p.method == "score" and step >= p.start and step % p.every == 0:
             return guess | {"prior": self.distil.score(self.scene(), step / self.settings.steps)}
@@ -224,7 +250,7 @@ class Optimisation:
         """Points for the shape's own terms: half near the surface, half anywhere in reach."""
         count = self.settings.rays.probes // 2
         near = self.coarse.near(count, 0.012, self.rng)
-        if self.imagined:
+        if self.told:
             near = torch.cat([near[: count // 2], self.guess.near(count - count // 2, 0.012, self.rng)])
         way = self.rng.normal(size=(count, 3))
         radius = self.reach * BACKGROUND * self.rng.random((count, 1)) ** 0.5

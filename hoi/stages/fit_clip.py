@@ -14,6 +14,7 @@ from hoi.hand.choice import hand_of
 from hoi.present.hands import skinned_hand
 from hoi.present.scene import write_scene_glb
 from hoi.prior.denoiser import Denoiser
+from hoi.prior.memory import Memory, Shape
 from hoi.progress import Progress
 from hoi.provenance import code_of, run_record
 from hoi.sources.shapes import CATEGORIES, make_object
@@ -25,13 +26,13 @@ def fit_clip(
 ) -> None:  # fmt: skip
     """Fit one clip; write mesh, poses, loss history, animated scene, and the record of the run.
 
-    `prior`: the folder of the denoiser to distil, or nothing.
+    `prior`: the folder of the denoiser to distil and the file of what is remembered, or nothing.
     """
     started = time.perf_counter()
     torch.set_num_threads(threads)
     observed = Observations.from_arrays(read_npz("masks", masks), read_npz("hands", hands))
     source = read_clip(clip)
-    learned = Prior(Denoiser.load(prior[0]), source.info.category) if prior else None
+    learned = _learned(prior, source.info.category)
     with Progress("fit_clip") as progress:
         result = fit(observed, config, seed, progress, learned, _templates(source.info.category, config))
     seconds = time.perf_counter() - started
@@ -48,6 +49,20 @@ def fit_clip(
     )
     code = code_of("track_hand", "mask_clip", "fit_clip")
     write_json(run, run_record(config, seed, seconds, {"threads": threads, "code": code}))
+
+
+def _learned(prior: list[Path], category: str | None) -> Prior | None:
+    """Denoiser and memory; None where there is nothing to distil."""
+    if not prior:
+        return None
+    weights, memory = prior
+    return Prior(Denoiser.load(weights), category, Memory.load(memory, _training_shape))
+
+
+def _training_shape(category: str, seed: int) -> Shape:
+    """Vertices and faces of a training instance."""
+    made = make_object(category, seed, "train")
+    return made.vertices, made.faces
 
 
 def _templates(category: str | None, config: FitClip) -> list[trimesh.Trimesh]:

@@ -9,7 +9,16 @@ import trimesh
 import yaml
 
 from hoi.artefacts import read_npz, write_npz
-from hoi.config import FitStart, HandChoice, PriorData, ProceduralSettings, TrackHand, TrainPrior
+from hoi.config import (
+    FitStart,
+    GraspSettings,
+    HandChoice,
+    PriorData,
+    PriorMemory,
+    ProceduralSettings,
+    TrackHand,
+    TrainPrior,
+)
 from hoi.errors import InputError
 from hoi.geometry.rotations import axis_angle_to_matrix, invert_rigid, rigid, transform
 from hoi.hand.model import load_hand
@@ -19,6 +28,7 @@ from hoi.prior.samples import render_sample
 from hoi.prior.train import CONDITIONS, Trainer
 from hoi.sources import held
 from hoi.stages.prior_data import _mean, prior_data
+from hoi.stages.prior_memory import prior_memory
 from hoi.stages.train_prior import train_prior
 from tests.unit.prior.scenes import NETWORK, shard
 
@@ -276,3 +286,14 @@ def test_too_few_pictures_for_a_batch_are_refused(place):
     with pytest.raises(InputError, match="batch"):
         place.train("run", batch=64)
     assert torch.get_num_threads() == 1
+
+
+def test_a_memory_is_of_training_objects_that_a_hand_can_hold(tmp_path, monkeypatch):
+    monkeypatch.setattr("hoi.stages.prior_memory.CATEGORIES", ["bottle", "bowl"])
+    settings, grasp = PriorMemory(first=3, instances=1, grasps_most=1, points=50), CONFIG["prior_data"]["grasp"]
+    prior_memory(settings, GraspSettings(**grasp), tmp_path / "memory.npz")
+    found = read_npz("prior_memory", tmp_path / "memory.npz")
+    assert list(found["category"]) == ["bottle", "bowl"] and list(found["seed"]) == [3, 3]
+    assert found["points"].shape == (2, 50, 3) and list(found["held"]) == [0, 1]
+    with pytest.raises(InputError, match="no accepted grasp"):
+        prior_memory(settings, GraspSettings(**grasp | {"contact_m": 1e-9}), tmp_path / "none.npz")

@@ -51,14 +51,12 @@ def clip_row(wildcards):
 
 
 def prior_weights(wildcards):
-    """Input: the weights that this variant's fit distils; none where it distils nothing."""
+    """Input: weights and memory that this variant's fit distils; none where it distils nothing."""
     if study.settings(wildcards.variant, "fit_clip").weights.prior == 0:
         return []
-    if study.prior == "shipped" and not Path(shipped_prior()).is_dir():
-        raise WorkflowError(
-            "no weights of the prior ship with this version: set `prior: trained`, or fit_clip.weights.prior: 0"
-        )
-    return ["results/prior/weights"] if study.prior == "trained" else [shipped_prior()]
+    if study.prior == "shipped" and not all(Path(p).exists() for p in shipped_prior()):
+        raise WorkflowError("no prior ships with this version: set `prior: trained`, or fit_clip.weights.prior: 0")
+    return ["results/prior/weights", "results/prior/memory.npz"] if study.prior == "trained" else shipped_prior()
 
 
 def files_of(*patterns):

@@ -1,7 +1,8 @@
-"""The learned prior: pictures of held objects, and the denoiser trained on them.
+"""The learned prior: pictures of held objects, the denoiser trained on them, and objects that are remembered.
 
 input:   nothing (procedural training instances), or the clips with truth that prior_data.clips names
-output:  results/prior/data/{shard}.npz, results/prior/weights/ (used where the config says `prior: trained`)
+output:  results/prior/data/{shard}.npz, results/prior/weights/, results/prior/memory.npz (used where the config says
+         `prior: trained`)
 """
 
 
@@ -60,3 +61,20 @@ rule train_prior:
         " --config {params.config:q} --seed {params.seed} --threads {threads} --checkpoint {params.checkpoint:q}"
         " --weights {output.weights:q} --history {output.history:q} --samples {output.samples:q} --run {output.run:q}"
         " 2> {log:q}"
+
+
+rule prior_memory:
+    """Training objects and how hands held them, to be recalled by a fit."""
+    output:
+        memory="results/prior/memory.npz",
+    log:
+        "results/logs/prior_memory/prior_memory.log",
+    cache: True
+    conda:
+        "../../environment.yml"
+    params:
+        code=code_digest("prior_memory"),
+        config=study.prior_memory.model_dump_json(),
+        grasp=study.prior_data.grasp.model_dump_json(),
+    shell:
+        "python -m hoi prior_memory --config {params.config:q} --grasp {params.grasp:q} --output {output.memory:q} 2> {log:q}"

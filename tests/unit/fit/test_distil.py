@@ -170,7 +170,17 @@ def test_a_body_that_the_masks_speak_against_is_not_believed():
     for offset, believed in ((0.0, True), (0.3, False)):
         fit_ = Optimisation(_scene(), settings, 0, CPU, Prior(denoiser(), "bottle"))
         body = GridField(fit_.rough.values, fit_.rough.low + offset, fit_.rough.high + offset)
-        assert fit_.believed(body) is believed
+        assert fit_.believed(body, 0.7) is believed
+
+
+def test_a_body_that_is_not_believed_leaves_no_trace(monkeypatch):
+    monkeypatch.setattr(Optimisation, "believed", lambda self, body, agree: False)
+    prior = _prior_settings(start=0, every=1000).model_dump()
+    settings = _settings(steps=4, prior=prior)
+    weighted = settings.model_copy(update={"weights": settings.weights.model_copy(update={"prior": 1.0})})
+    drawn, plain = fit(_scene(), weighted, 3, _silent, Prior(denoiser(), "bottle")), fit(_scene(), settings, 3, _silent)
+    assert "guess" in drawn.history and "prior" not in drawn.history
+    assert np.array_equal(drawn.mesh.vertices, plain.mesh.vertices)
 
 
 def test_nothing_pictured_is_no_body():

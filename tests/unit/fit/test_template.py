@@ -2,12 +2,10 @@
 
 import numpy as np
 import pytest
-import torch
 import trimesh
 
 from hoi.errors import DataFailure
 from hoi.fit import fit
-from hoi.fit.template import Guess, Views, misfit
 
 from .test_fit import CENTRE, RADIUS, _scene, _settings, _silent
 
@@ -24,17 +22,6 @@ def test_a_larger_ball_is_placed_and_shrunk():
     np.testing.assert_allclose(middle, np.tile(CENTRE, (6, 1)), atol=0.02)
     T = result.poses
     np.testing.assert_allclose(T["T_cam_obj"], T["T_cam_hand"] @ T["T_hand_obj"], atol=1e-5)
-
-
-def test_misfit_by_hand():
-    # One point in the middle of a 10 x 10 picture, depth 1, focal length 10; the object's one pixel lies 3 px beside it.
-    outside = torch.full((1, 10, 10), 2.0)
-    views = Views(
-        torch.eye(4)[None], torch.tensor([[[10.0, 0, 5], [0, 10, 5], [0, 0, 1]]]), outside,
-        torch.tensor([[[8.0, 5.0]]]), torch.tensor([2.0]),
-    )  # fmt: skip
-    guess = Guess(torch.eye(3)[None], torch.zeros(1, 3), torch.tensor([[0.0, 0, 1]]), torch.zeros(1))
-    assert misfit(torch.zeros(1, 3), guess, views).item() == pytest.approx((2 / 2) ** 2 + (3 / 2) ** 2)
 
 
 def test_a_clip_without_a_category_is_a_failure_of_its_data():

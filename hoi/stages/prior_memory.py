@@ -1,0 +1,34 @@
+"""Training objects, and how hands held them: what the prior remembers beside its denoiser's weights."""
+
+import numpy as np
+import torch
+
+from hoi.artefacts import Product
+from hoi.config import GraspSettings, PriorMemory
+from hoi.errors import InputError
+from hoi.geometry.sampling import sample_surface
+from hoi.hand.model import load_hand
+from hoi.prior.memory import Kept, save
+from hoi.progress import Progress
+from hoi.sources.held import held_object
+from hoi.sources.shapes import CATEGORIES
+
+
+def prior_memory(config: PriorMemory, grasp: GraspSettings, output: Product) -> None:
+    """Some training instances of every category in their best grasps; those that no hand can hold are left out."""
+    torch.set_num_threads(1)
+    right, kept, total = load_hand("right"), [], config.instances * len(CATEGORIES)
+    with Progress("prior_memory") as progress:
+        for number in range(total):
+            category, seed = list(CATEGORIES)[number % len(CATEGORIES)], config.first + number // len(CATEGORIES)
+            held = held_object(category, seed, right, grasp)
+            best = sorted(held.grasps, key=lambda g: g.energy)[: config.grasps_most]
+            if best:
+                vertices, faces = np.asarray(held.thing.vertices), np.asarray(held.thing.faces)
+                points = sample_surface(vertices, faces, config.points, 0)
+                kept.append(Kept(category, seed, points, np.stack([g.T_hand_obj for g in best])))
+            progress(number + 1, total, f"{len(kept)} objects")
+    if not kept:
+        raise InputError("prior_memory", "no accepted grasp of any instance", "some",
+                         "more prior_memory.instances, prior_data.grasp.grasp_starts or grasp_steps")  # fmt: skip
+    save(kept, output)
