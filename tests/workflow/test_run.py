@@ -62,13 +62,14 @@ def test_no_prior_uses_the_fit_of_the_first_variant_with_its_settings(finished):
     assert (finished.path / "results/scores/no_prior/mug.json").exists()
 
 
-def test_the_prior_that_ships_is_distilled(finished):
-    """With the weights of the package, by its own variant: another shape than that of the evidence alone."""
+@pytest.mark.parametrize("variant, term", [("imagined", "prior"), ("recalled", "recalled")])
+def test_the_prior_that_ships_is_used(finished, variant, term):
+    """With weights and memory of the package, by a variant of its own: another shape than that of the evidence alone."""
     fits = finished.path / "results/fits"
-    finished.run(*TINY_CONFIG, "--", "results/fits/imagined/mug/object.ply")
-    history = pd.read_parquet(fits / "imagined/mug/history.parquet")
-    assert np.isfinite(history["prior"]).all() and "guess" not in history, "believed from the first step on"
-    assert digest(fits / "imagined/mug/object.ply") != digest(fits / "diffhoi/mug/object.ply")
+    finished.run(*TINY_CONFIG, "--", f"results/fits/{variant}/mug/object.ply")
+    history = pd.read_parquet(fits / variant / "mug/history.parquet")
+    assert np.isfinite(history[term]).all() and "guess" not in history, "believed from the first step on"
+    assert digest(fits / variant / "mug/object.ply") != digest(fits / "diffhoi/mug/object.ply")
 
 
 def test_nothing_half_written_stays(finished):
