@@ -204,20 +204,24 @@ class Optimisation:
 
     def recalled_body(self, _: int) -> GridField | None:
         """The remembered object that explains the evidence best; none where hand or category are hidden from the prior."""
-        v, s = self.variables, self.settings.prior
-        with torch.no_grad():
-            seen = [a.cpu() for a in (v.T_hand_obj(), v.T_cam_hand() @ v.T_hand_obj(), v.K())]
+        s, is_right = self.settings.prior, self.variables.hand.side == "right"
         memory = self.prior.memory if s.condition == "hand_and_category" else None
-        held = memory.held(self.prior.category, v.hand.side == "right") if memory else []
-        return recall(held, GridField(*(a.cpu() for a in self.rough)), self.observed, *seen, s.recall, self.seed)
+        held = memory.held(self.prior.category, is_right) if memory else []
+        rough, *seen = self.looked_at()
+        return recall(held, rough, self.observed, *seen, s.recall, self.seed)
+
+    def looked_at(self) -> tuple[GridField, Tensor, Tensor, Tensor]:
+        """On the CPU: the rough body, and at present T_hand_obj and T_cam_obj (n 4 4, metres) and K (n 3 3, pixels)."""
+        v = self.variables
+        with torch.no_grad():
+            T_hand_obj, T_cam_hand, K = v.T_hand_obj(), v.T_cam_hand(), v.K()
+        rough = GridField(*(a.cpu() for a in self.rough))
+        return rough, T_hand_obj.cpu(), (T_cam_hand @ T_hand_obj).cpu(), K.cpu()
 
     def believed(self, body: GridField, agree: float) -> bool:
         """Does it explain the masks at least `agree` times as well as the rough body? Blades thinner than a picture's pixel do
         not, nor do remembered objects of another make than the one at hand."""
-        v = self.variables
-        with torch.no_grad():
-            T_cam_obj, K = (v.T_cam_hand() @ v.T_hand_obj()).cpu(), v.K().cpu()
-        rough = GridField(*(a.cpu() for a in self.rough))
+        rough, _, T_cam_obj, K = self.looked_at()
         now, before = (agreement(b, self.observed, T_cam_obj, K, self.prior_rng) for b in (body, rough))
         return now >= agree * before
 

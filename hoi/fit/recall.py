@@ -51,9 +51,7 @@ def recall(
     few = clouds[:, :: max(1, clouds.shape[1] // s.few)]
     settled = settle(few, surface[:: max(1, len(surface) // s.few)], s.settling, FLOOR_M)
     starts, which = torch.cat([settled, few]), torch.arange(len(held)).repeat(2)
-    with torch.no_grad():
-        middle = starts.mean(1, keepdim=True)
-        likely = misfit(starts - middle, Guess.at(middle[:, 0]), first).argsort()[: s.tried]
+    likely = _under(starts, first, s.rate, 0)[1].argsort()[: s.tried]
     starts, which = starts[likely], which[likely]
     moved, costs = _under(starts, first, s.rate, s.steps[0])
     chosen = _best_of_each(costs, [held[i].kept.seed for i in which.tolist()], s.kept)

@@ -20,6 +20,10 @@ class HeldObject:
     betas: Float[np.ndarray, "10"]
     grasps: list[Grasp]
 
+    def best(self, count: int) -> list[Grasp]:
+        """Those of least energy, at most so many."""
+        return sorted(self.grasps, key=lambda g: g.energy)[:count]
+
 
 def held_object(category: str, seed: int, hand: HandModel, settings: GraspSettings) -> HeldObject:
     """The training instance of a category and seed, with every accepted grasp at the first of its hints that has any.

@@ -70,7 +70,7 @@ class Samples:
         if not held.grasps:
             return []
         thing = self._thing(held.thing.vertices, held.thing.faces, held.thing.category, held.seed)
-        for grasp in sorted(held.grasps, key=lambda g: g.energy)[: self.config.grasps_most]:
+        for grasp in held.best(self.config.grasps_most):
             clip = rehearse(held.thing, right, held.betas, grasp, self.film, self.config.rehearsal, self.rng)
             if clip.object_mask.any():
                 rows += self._pictures(thing, self._seen(clip, right, OPEN), right, self.config.views_per_grasp)

@@ -22,7 +22,7 @@ def prior_memory(config: PriorMemory, grasp: GraspSettings, output: Product) -> 
         for number in range(total):
             category, seed = list(CATEGORIES)[number % len(CATEGORIES)], config.first + number // len(CATEGORIES)
             held = held_object(category, seed, right, grasp)
-            best = sorted(held.grasps, key=lambda g: g.energy)[: config.grasps_most]
+            best = held.best(config.grasps_most)
             if best:
                 vertices, faces = np.asarray(held.thing.vertices), np.asarray(held.thing.faces)
                 points = sample_surface(vertices, faces, config.points, 0)
