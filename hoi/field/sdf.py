@@ -12,6 +12,7 @@ from hoi.field.hashgrid import GridSpec, sdf_torch, sphere_distance
 from hoi.field.kernels import sdf_numba
 from hoi.field.render import look_up_beyond
 
+CHUNK = 65536  # points at a time, where there are many: bounds memory
 Kernel = Literal["torch", "numba", "compile", "tcnn"]
 
 
@@ -89,10 +90,12 @@ class SdfField(nn.Module):
         index = torch.arange(len(self.level_weights), device=self.level_weights.device)
         self.level_weights.copy_((levels - index).clamp(0, 1))
 
-    @torch.no_grad()
     def on_grid(self, low: np.ndarray, high: np.ndarray, shape: tuple[int, int, int]) -> Float[Tensor, "x y z"]:
         """Signed distances at the vertices of a regular grid from `low` to `high` (metres, ends included)."""
         axes = [torch.linspace(float(a), float(b), n) for a, b, n in zip(low, high, shape, strict=True)]
-        device = self.table.device
-        slabs = [torch.stack(torch.meshgrid(x[None], *axes[1:], indexing="ij"), -1).to(device) for x in axes[0]]
-        return torch.cat([self(slab) for slab in slabs])
+        return self.of_many(torch.stack(torch.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 3)).reshape(shape)
+
+    @torch.no_grad()
+    def of_many(self, x: Float[Tensor, "n 3"]) -> Float[Tensor, "n"]:
+        """Signed distances at any number of points, some at a time; no gradient."""
+        return torch.cat([self(some.to(self.table.device)) for some in x.split(CHUNK)])

@@ -7,7 +7,7 @@ from jaxtyping import Float
 
 from hoi.config import FitClip
 from hoi.fit.observations import Fit, Observations, Report
-from hoi.fit.surface import grid_box, mesh_from_grid
+from hoi.fit.surface import mesh_from_grid
 from hoi.fit.variables import Variables
 from hoi.geometry.rotations import transform
 
@@ -44,6 +44,5 @@ def fit_hull(observed: Observations, settings: FitClip, seed: int, progress: Rep
         progress(done + 1, len(frames), "hull")
     # positive outside; the sliver keeps values off zero, where the mesh would not close
     value = np.maximum(off / len(frames) - h.outside, h.seen - on / len(frames)).reshape((h.cells,) * 3) + 1e-3
-    grid_box(value, low, high)
-    history = pd.DataFrame([{"step": 0, "objective": float((value < 0).mean())}])
-    return Fit(mesh_from_grid(value.astype(np.float32), low, high), variables.result(), history)
+    mesh = mesh_from_grid(value.astype(np.float32), low, high)
+    return Fit(mesh, variables.result(), pd.DataFrame([{"step": 0, "objective": float((value < 0).mean())}]))

@@ -11,6 +11,7 @@ from jaxtyping import Float, Integer
 from torch import Tensor
 
 from hoi.config import FitRecall
+from hoi.errors import DataFailure
 from hoi.fit.grid import GridField
 from hoi.fit.observations import Observations
 from hoi.fit.posing import Guess, Views, descend, misfit, motion, settle, views_of
@@ -21,7 +22,7 @@ from hoi.prior.grid_sdf import grid_sdf
 from hoi.prior.memory import Held
 
 FLOOR_M = 0.003  # points nearer than this pull no harder
-MARGIN_M = 0.02  # of a recalled body's grid
+MARGIN_M = 0.01  # of a recalled body's grid
 LEAST_M = 1e-4  # its cells' least size
 
 
@@ -38,7 +39,7 @@ def recall(
     """The best one's distances in the object frame, that of the rough body; None if there is nothing to recall or to see."""
     try:
         body = mesh_from_grid(*(a.numpy() for a in rough))
-    except ValueError:
+    except DataFailure:
         return None
     if not held or not (observed.object_mask.any((1, 2)) & (observed.confidence > 0)).any():
         return None

@@ -7,13 +7,12 @@ import open3d as o3d
 import torch
 from jaxtyping import Float, Integer
 from torch import Tensor
-from torch.nn import functional
 
 from hoi.errors import InputError
 from hoi.field.render import look_up_beyond
+from hoi.geometry.banded_grid import banded_grid
 from hoi.geometry.raycast import build_scene
 
-COARSE = 4  # every fourth vertex is measured exactly, and of the others those near the surface
 NUDGE = (
     0.137,
     0.271,
@@ -51,9 +50,8 @@ def grid_sdf(
     count = np.ceil((high - low) / voxel).astype(int) + 1
     high = low + voxel * (count - 1)
     mesh = _Mesh(build_scene(vertices, faces), low.astype(np.float32), np.float32(voxel))
-    return GridSdf(
-        torch.from_numpy(mesh.near_exact(tuple(count.tolist()))), *(torch.as_tensor(b).float() for b in (low, high))
-    )
+    values = banded_grid(mesh.at, tuple(count.tolist()), voxel)
+    return GridSdf(torch.from_numpy(values), *(torch.as_tensor(b).float() for b in (low, high)))
 
 
 @dataclass(frozen=True)
@@ -68,19 +66,3 @@ class _Mesh:
         """Signed distances at grid indices."""
         points = o3d.core.Tensor((self.low + self.voxel * index).astype(np.float32))
         return self.scene.compute_signed_distance(points, nthreads=1, nsamples=1).numpy()
-
-    def near_exact(self, shape: tuple[int, int, int]) -> Float[np.ndarray, "x y z"]:
-        """Distances on the whole grid: exact near the surface, elsewhere interpolated between exact ones."""
-        few = [np.arange(0, n + COARSE - 1, COARSE) for n in shape]
-        index = np.stack(np.meshgrid(*few, indexing="ij"), -1)
-        coarse = self.at(index.reshape(-1, 3)).reshape(index.shape[:3])
-        steps = [torch.arange(n) * 2 / f[-1] - 1 for n, f in zip(shape, few, strict=True)]
-        unit = torch.stack(torch.meshgrid(*steps, indexing="ij"), -1).flip(-1)
-        fine = functional.grid_sample(torch.from_numpy(coarse)[None, None], unit[None].float(), align_corners=True)[
-            0, 0
-        ]
-        out = fine.numpy()
-        # ASSUME: a distance changes by at most the way; half a coarse cell's diagonal, and as much again for interpolation
-        near = np.argwhere(np.abs(out) < 3**0.5 * COARSE * self.voxel)
-        out[tuple(near.T)] = self.at(near)
-        return out

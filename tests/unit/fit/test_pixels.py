@@ -83,4 +83,15 @@ def test_surface_that_leaves_the_grid_is_closed():
 
 def test_empty_grid_is_an_error():
     with pytest.raises(InputError, match="empty surface"):
-        grid_box(np.ones((4, 4, 4)), np.zeros(3), np.ones(3))
+        grid_box(np.full((4, 4, 4), 9.0), np.zeros(3), np.ones(3))
+    with pytest.raises(InputError, match="empty surface"):
+        mesh_from_grid(np.ones((4, 4, 4)), np.zeros(3), np.ones(3))
+
+
+def test_a_blade_between_the_vertices_is_in_the_box():
+    axis = np.linspace(0, 0.2, 21)
+    x, y, z = np.meshgrid(axis, axis, axis, indexing="ij")
+    blade = np.maximum(abs(z - 0.105) - 0.001, np.maximum(abs(x - 0.1), abs(y - 0.1)) - 0.05)
+    assert blade.min() > 0
+    low, high = grid_box(blade, np.zeros(3), np.full(3, 0.2))
+    assert (low <= [0.05, 0.05, 0.104]).all() and (high >= [0.15, 0.15, 0.106]).all()
