@@ -29,6 +29,7 @@ from hoi.observe.smoothing import Guide, fill_holes, touching
 BACKGROUND, HAND, OBJECT = range(3)
 OTHERS = 0.05  # what the object's first colours in other frames count beside a hint's
 HINT_NATS = 20.0  # how much a hint says for the object at a click, and against it outside a box: it is to be believed
+STILL = -0.7  # moves_with_hand: below it what is seen surely rests
 LEAST_OBJECT = 0.06  # square hand sizes (2 cm square): smaller specks are gaps between fingers
 MAX_BARRIER = 3.0  # nats a pixel's barrier may say for or against background
 GRID, REACH = 96, 3.2  # the hand-centred map: pixels a side, hand sizes from its middle to its sides
@@ -51,6 +52,7 @@ class SmallClip:
     T_frame_first: Transforms
     detected: Float[np.ndarray, "n h w 3"] | None = None  # a detector's probabilities of the labels
     hint: Hint | None = None  # in pixels here
+    seeded: bool = False  # the barriers know edges at rest: what is far off and yet barred is not background
 
     def zone(self, t: int) -> HandZone:
         """Zones of frame t."""
@@ -144,10 +146,10 @@ def seed_still(clip: SmallClip, models: Models) -> SmallClip:
     barriers = np.empty_like(clip.barriers)
     for t in range(len(clip.lab)):
         z = clip.zone(t)
-        still = (clip.moving[t] < -0.7) & (against[clip.bins[t]] < 2.5)
+        still = (clip.moving[t] < STILL) & (against[clip.bins[t]] < 2.5)
         inner = cv2.erode(still.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0  # residuals spread over 5 x 5
         barriers[t] = _barrier_bins(clip.lab[t], _rim(z) | touching(inner, z.distance > 0.1, 8.0))
-    return replace(clip, barriers=barriers)
+    return replace(clip, barriers=barriers, seeded=True)
 
 
 def _rim(z: HandZone) -> Bool[np.ndarray, "h w"]:
@@ -166,15 +168,17 @@ def first_models(clip: SmallClip, keys: Int[np.ndarray, "k"], settings: MaskClip
     weights = np.stack([_first_weights(clip.zone(int(t)), clip.lab[t]) for t in keys])
     bins, barriers = clip.bins[keys].ravel(), clip.barriers[keys].ravel()
     log_barrier = barrier_densities(barriers, weights * (1.0, 1.0, 0.0))
-    weights[..., OBJECT] *= 1 / (1 + np.exp(log_barrier[BACKGROUND] - log_barrier[HAND]))[clip.barriers[keys]]
+    held = 1 / (1 + np.exp(log_barrier[BACKGROUND] - log_barrier[HAND]))[clip.barriers[keys]]
+    weights[..., OBJECT] *= held
+    if clip.seeded:
+        weights[..., BACKGROUND] *= (1 - held) / (1 + np.exp(3 * clip.moving[keys]))
     likely = log_barrier[BACKGROUND] - log_barrier[HAND]
     clear = np.stack([_first_clear(clip, int(t), likely, settings) for t in keys])
     at_rest = plate_at_rest(clip, keys, clear, settings)
     for i, t in enumerate(keys):
         behind = at_rest or plate_of(clip, keys, int(t), clear, settings)
-        match = np.exp(scene.plate_log_density(clip.lab[t], behind, settings.shadow_share))
         weights[i, ..., OBJECT] /= 1 + np.exp(-3 * clip.moving[t])
-        weights[i, ..., OBJECT] *= 1 - behind.known * match / (match + 0.003)
+        weights[i, ..., OBJECT] *= 1 - scene.explained(clip.lab[t], behind, settings.shadow_share)
         if clip.detected is not None:
             weights[i] *= clip.detected[t]
     contrast = settings.first_contrast
@@ -205,10 +209,10 @@ def follow_hint(
 def _first_clear(
     clip: SmallClip, t: int, likely: Float[np.ndarray, "256"], settings: MaskClip
 ) -> Bool[np.ndarray, "h w"]:
-    """Background for sure before any labels: far off; or nearer, if like the border and not moving along."""
-    z = clip.zone(t)
-    nearer = _far(z, 0.3) & (likely[clip.barriers[t]] > 0.5) & (clip.moving[t] < 0.3)
-    return _far(z, settings.clear_reach) | nearer
+    """Background for sure before any labels: what does not move along, and is like the border, or far off not much unlike it."""
+    z, like = clip.zone(t), likely[clip.barriers[t]]
+    far = _far(z, settings.clear_reach)
+    return (far & ~clip.seeded) | ((_far(z, 0.3) & (like > 0.5)) | (far & (like > -0.5))) & (clip.moving[t] < 0.3)
 
 
 def barrier_densities(
@@ -288,7 +292,7 @@ def label_frame(clip: SmallClip, keys: Int[np.ndarray, "k"], t: int, models: Mod
     behind = models.at_rest or plate_of(clip, keys, t, models.clear, settings)
     evidence[..., BACKGROUND] = with_plate(evidence[..., BACKGROUND], lab, behind, settings)
     evidence = evidence + settings.barrier_weight * models.log_barrier.T[clip.barriers[t]]
-    evidence[..., BACKGROUND] -= settings.motion_weight * clip.moving[t]
+    evidence[..., BACKGROUND] -= settings.motion_weight * but_shadows(clip.moving[t], lab, behind, settings)
     top = np.maximum(np.maximum(evidence[..., 0], evidence[..., 1]), evidence[..., 2])[..., None]
     evidence = np.maximum(evidence - top, -settings.max_evidence)
     logits = settings.evidence_weight * evidence + np.log(zone_prior(z))
@@ -331,6 +335,13 @@ def with_plate(
     share = settings.plate_share * behind.known
     at_plate = scene.plate_log_density(lab, behind, settings.shadow_share)
     return np.logaddexp(np.log1p(-share) + log_colour, np.log(share + 1e-6) + at_plate).astype(np.float32)
+
+
+def but_shadows(
+    moving: Float[np.ndarray, "h w"], lab: UInt8[np.ndarray, "h w 3"], behind: Plate, settings: MaskClip
+) -> Float[np.ndarray, "h w"]:
+    """What moves with the hand (`moves_with_hand`), but for what the plate explains: shadows move with it too."""
+    return np.where(moving > 0, moving * (1 - scene.explained(lab, behind, settings.shadow_share)), moving)
 
 
 def place_prior(

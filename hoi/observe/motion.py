@@ -9,11 +9,18 @@ from functools import lru_cache
 import cv2
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
+from skimage.segmentation import felzenszwalb
 
 from hoi.observe.scene import Transforms
 
 GAPS = (1, 2, 3, 4, 6, 8, 12)
 ENOUGH = (0.08, 0.35)  # hand sizes that hand and background should move apart: for sharp and for blurred surroundings
+PATCH_SCALE, PATCH_BLUR_PX, PATCH_LEAST_PX = 150.0, 0.8, 30  # of patches of one colour
+RESTING = -0.2  # a patch's vote for the background, from which on it rests
+RESTS_PX, RESTS = (
+    0.75,
+    0.2,
+)  # flow this near to the background's, pixels and share of the way between it and the hand, rests
 NOISE = 6.0  # summed 8-bit Lab difference that means nothing
 
 
@@ -41,7 +48,18 @@ def moves_with_hand(
     for k in sorted(found):
         T_k_t = T_frame_first[k] @ np.linalg.inv(T_frame_first[t])
         total += compare(lab[t], lab[k], T_k_t[:2], silhouette) / len(found)
-    return total
+    return voted(total, lab[t])
+
+
+def voted(moving: Float[np.ndarray, "h w"], lab: UInt8[np.ndarray, "h w 3"]) -> Float[np.ndarray, "h w"]:
+    """The log ratio, half of it by vote of patches of one colour (Felzenszwalb and Huttenlocher 2004): their edges speak for
+    their plain insides, and only a patch that rests has parts at rest."""
+    patch = felzenszwalb(lab, PATCH_SCALE, PATCH_BLUR_PX, PATCH_LEAST_PX, channel_axis=-1).ravel()
+    sure = np.abs(moving).ravel()
+    vote = np.bincount(patch, sure * moving.ravel()) / np.maximum(np.bincount(patch, sure), 1e-6)
+    vote = vote[patch].reshape(moving.shape).astype(np.float32)
+    steady = np.where((moving < 0) & (vote > RESTING), 0, moving)
+    return (0.5 * (steady + vote)).astype(np.float32)
 
 
 def partner(
@@ -77,10 +95,12 @@ def compare(
         return np.zeros((h, w), np.float32)
     to_hand, to_background = motion_field(hand, (h, w)), motion_field(background, (h, w))
     apart = length(to_hand - to_background)
-    own = length(flow - to_hand) < length(flow - to_background)
+    moved = length(flow - to_background)
+    own, rests = length(flow - to_hand) < moved, moved < RESTS_PX + RESTS * apart
     left = {name: residual(here, there, f) for name, f in (("hand", to_hand), ("back", to_background), ("flow", flow))}
     by_hand = np.minimum(left["hand"], np.where(own, left["flow"], np.inf))
     ratio = np.log((left["back"] + NOISE) / (by_hand + NOISE))
+    ratio = np.where(rests, ratio, np.maximum(ratio, 0))  # a far end swings, where the hand's own motion says too much
     return (np.clip(ratio, -2, 2) * np.clip(apart / 2 - 0.5, 0, 1)).astype(np.float32)
 
 

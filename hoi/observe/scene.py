@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, UInt8
 Transforms = Float[np.ndarray, "n 3 3"]
 MIN_INLIERS = 10
 DARKEST = 0.55  # of the lit lightness: a soft indoor shadow
+UNKNOWN_DENSITY = 0.003  # of a pixel that is not the plate's, in a histogram bin
 BIN_VOLUME = 8 * 4 * 4  # 8-bit Lab units cubed, see hoi.observe.colours
 
 
@@ -117,3 +118,9 @@ def plate_log_density(lab: UInt8[np.ndarray, "h w 3"], behind: Plate, shadow_sha
     inside = (difference[..., 0] < 0) & (-difference[..., 0] < depth)
     shaded = inside / depth * 0.159 / (4 * behind.sigma**2) * (1 + square / 3) ** -2.5
     return np.log(BIN_VOLUME * ((1 - shadow_share) * lit + shadow_share * shaded) + 1e-12)
+
+
+def explained(lab: UInt8[np.ndarray, "h w 3"], behind: Plate, shadow_share: float) -> Float[np.ndarray, "h w"]:
+    """How surely a pixel is what the plate shows, lit or in shadow: 0 to 1."""
+    match = np.exp(plate_log_density(lab, behind, shadow_share))
+    return behind.known * match / (match + UNKNOWN_DENSITY)

@@ -8,7 +8,7 @@ from hoi.observe import colours, scene
 from hoi.observe.barrier import barrier_distance
 from hoi.observe.grasp import from_place, to_place
 from hoi.observe.handzone import hand_axes, steady_sizes, zone
-from hoi.observe.motion import moves_with_hand
+from hoi.observe.motion import moves_with_hand, voted
 from hoi.observe.smoothing import Guide, fill_holes, touching
 
 
@@ -146,6 +146,31 @@ def test_what_moves_with_the_hand(flat_hand):
     assert np.median(moving[inside]) > 0.7 and np.median(moving[:, 110:]) < -0.7
     nothing = moves_with_hand(lab, rest, np.stack([keypoints[2]] * 5), silhouette, 30.0, 2)
     assert (nothing == 0).all(), "a hand at rest says nothing"
+
+
+def test_edges_speak_for_the_plain_inside_of_a_patch():
+    lab, moving = np.full((60, 120, 3), 128, np.uint8), np.zeros((60, 120), np.float32)
+    for left, value in ((10, 1.0), (70, -1.0)):
+        lab[10:50, left : left + 40, 0] = 60
+        moving[10:50, left : left + 40] = 0.001 * value
+        moving[10:50, left : left + 3] = moving[10:50, left + 37 : left + 40] = value
+        moving[25:30, left + 15 : left + 20] = -0.9
+    told = voted(moving, lab)
+    assert told[40, 30] > 0.2 and told[40, 90] < -0.4, "plain insides follow their edges"
+    assert told[27, 27] > 0 and told[27, 87] < -0.8, "of a patch that moves no part is at rest"
+
+
+def test_shadows_move_with_the_hand_and_are_background_yet():
+    wall = np.full((1, 1, 3), (200, 128, 130), np.float32)
+    plate = scene.Plate(wall, np.full((1, 1), 4.0), np.ones((1, 1)))
+    shadow, blue, unknown = (
+        np.uint8([[[150, 128, 130]]]),
+        np.uint8([[[150, 128, 90]]]),
+        scene.Plate(wall, plate.sigma, np.zeros((1, 1))),
+    )
+    assert scene.explained(wall.astype(np.uint8), plate, 0.2) > 0.9
+    assert scene.explained(shadow, plate, 0.2) > 0.1 > 0.001 > scene.explained(blue, plate, 0.2)
+    assert scene.explained(shadow, unknown, 0.2) == 0
 
 
 def test_zones_by_hand(flat_hand):
