@@ -98,6 +98,7 @@ class FitRecall(Section):
     rate: Positive
     cells: Count
     agree: Fraction
+    beta_m: Positive
 
 
 class FitPrior(Section):
@@ -124,6 +125,7 @@ class FitPrior(Section):
     cells: Count
     levels: Positive
     agree: Fraction
+    beta_m: Positive
 
 
 class FitTemplate(Section):

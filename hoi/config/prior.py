@@ -85,6 +85,7 @@ class PriorMemory(Section):
 
     first: Annotated[int, Field(ge=0)]
     instances: Count
+    further: Annotated[int, Field(ge=0)]
     grasps_most: Count
     points: Count
 

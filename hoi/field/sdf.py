@@ -80,6 +80,11 @@ class SdfField(nn.Module):
         self.w3.zero_()
         self.b3.zero_()
 
+    @torch.no_grad()
+    def sharpen(self, beta_m: float) -> None:
+        """Bring the density's scale down to so many metres, where it is above."""
+        self.log_beta.clamp_(max=float(np.log(beta_m)))
+
     def _parts(self) -> tuple[Any, ...]:
         """What a kernel takes beside the points."""
         weights = (self.w1, self.b1, self.w2, self.b2, self.w3, self.b3)

@@ -187,13 +187,14 @@ class Optimisation:
         p = self.settings.prior
         if not (self.distil and p.method == "views" and step >= p.start and (step - p.start) % p.every == 0):
             return
-        told = {"recalled": (self.recalled_body, p.recall.agree), "imagined": (self.imagined_body, p.agree)}
+        told = {"recalled": (self.recalled_body, p.recall), "imagined": (self.imagined_body, p)}
         for name in p.bodies:
-            tell, agree = told[name]
+            tell, told_by = told[name]
             body = tell(step)
-            if body and self.believed(body, agree):
+            if body and self.believed(body, told_by.agree):
                 self.guess, self.told = GridField(*(a.to(self.device) for a in body)), name
                 self.field.rebase(*self.guess)
+                self.field.sharpen(told_by.beta_m)
                 self.place_object(p.tilt_rad)
                 self.refresh(step)
                 return

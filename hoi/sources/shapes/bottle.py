@@ -26,7 +26,16 @@ class Form:
 def draft(rng: np.random.Generator) -> Draft:
     """One bottle."""
     style = str(rng.choice(list(FORMS)))
-    form = FORMS[style](rng)
+    return _made(rng, style, FORMS[style](rng))
+
+
+def draft_wide(rng: np.random.Generator) -> Draft:
+    """One drinking bottle with a lid over its rim, as wide as the body or wider."""
+    return _made(rng, "tumbler", _wide(rng))
+
+
+def _made(rng: np.random.Generator, style: str, form: Form) -> Draft:
+    """The bottle of a form."""
     body = lathe(form.profile, "body")
     pieces = [body]
     if form.label is not None:
@@ -120,6 +129,13 @@ def _tumbler(rng: np.random.Generator) -> Form:
     return Form(profile, None, (neck, h), str(rng.choice(["lid", "loop", "spout"])))
 
 
+def _wide(rng: np.random.Generator) -> Form:
+    r, h = rng.uniform(0.028, 0.04), rng.uniform(0.14, 0.25)
+    base = r * rng.choice([1.0, 0.97, 0.9])
+    points = [(0.8 * base, 0.0015), (0.85 * base, 0), (base, 0), (r, 0.8 * h), (r, h), (0, h)]
+    return Form(_body(points, [0, 0.001, rng.uniform(0.002, 0.008), 0.1, 0, 0]), None, (r, h), "over")
+
+
 def _square(rng: np.random.Generator) -> Form:
     r, h, n = rng.uniform(0.032, 0.035), rng.uniform(0.16, 0.21), rng.uniform(0.014, 0.018)
     s = h * rng.uniform(0.68, 0.76)
@@ -199,6 +215,13 @@ def _lid(rng: np.random.Generator, n: float, h: float) -> Piece:
     return lathe(fillet(np.array(polygon), [0, 0, 0, 0.001, 0.005, 0]), "cap")
 
 
+def _over(rng: np.random.Generator, n: float, h: float) -> Piece:
+    r, tall = n * rng.uniform(1.03, 1.2), rng.uniform(0.02, 0.05)
+    low, high = h - 0.75 * tall, h + 0.25 * tall
+    polygon = [(0, low), (r, low), (r, high), (0, high)]
+    return lathe(fillet(np.array(polygon), [0, 0.001, rng.uniform(0.001, 0.006), 0]), "cap")
+
+
 def _loop(rng: np.random.Generator, n: float, h: float) -> Piece:
     lid = _lid(rng, n, h)
     top = h + 0.024
@@ -224,7 +247,7 @@ def _spout(rng: np.random.Generator, n: float, h: float) -> Piece:
     return dome + lathe(fillet(start, [0, 0, 0.001, 0.001, 0.003, 0.003, 0]), "nozzle")
 
 
-CAPS = {"crown": _crown, "screw": _screw, "foil": _foil, "lid": _lid, "loop": _loop, "spout": _spout}
+CAPS = {"crown": _crown, "screw": _screw, "foil": _foil, "lid": _lid, "loop": _loop, "over": _over, "spout": _spout}
 
 
 def _materials(rng: np.random.Generator, style: str, form: Form) -> dict[str, Material]:
