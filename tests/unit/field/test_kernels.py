@@ -73,6 +73,13 @@ def test_on_grid_is_the_field():
     np.testing.assert_allclose(values[2, 0, 4], field(torch.tensor([[0.1, -0.1, 0.1]])).detach()[0], atol=1e-6)
 
 
+def test_a_field_is_sharpened_but_never_blurred():
+    field = SdfField(SPEC, 0.08, 0.01, 16, "numba", torch.Generator().manual_seed(1))
+    for wanted_m, beta_m in ((0.02, 0.01), (0.002, 0.002), (0.01, 0.002)):
+        field.sharpen(wanted_m)
+        np.testing.assert_allclose(float(field.beta.detach()), beta_m, rtol=1e-5)
+
+
 GRADIENTS = """
 import hashlib
 import torch
