@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 from skimage.segmentation import felzenszwalb
 
-from hoi.observe.scene import Transforms
+from hoi.observe.scene import DARKEST, Transforms
 
 GAPS = (1, 2, 3, 4, 6, 8, 12)
 ENOUGH = (0.08, 0.35)  # hand sizes that hand and background should move apart: for sharp and for blurred surroundings
@@ -21,6 +21,8 @@ RESTS_PX, RESTS = (
     0.75,
     0.2,
 )  # flow this near to the background's, pixels and share of the way between it and the hand, rests
+SHADE_PX = 9  # over which a shadow's depth may change
+SHADOW = 6.0  # summed 8-bit Lab difference that it costs to be one
 NOISE = 6.0  # summed 8-bit Lab difference that means nothing
 
 
@@ -98,6 +100,7 @@ def compare(
     moved = length(flow - to_background)
     own, rests = length(flow - to_hand) < moved, moved < RESTS_PX + RESTS * apart
     left = {name: residual(here, there, f) for name, f in (("hand", to_hand), ("back", to_background), ("flow", flow))}
+    left["back"] = np.minimum(left["back"], SHADOW + residual(here, there, to_background, shade_px=SHADE_PX))
     by_hand = np.minimum(left["hand"], np.where(own, left["flow"], np.inf))
     ratio = np.log((left["back"] + NOISE) / (by_hand + NOISE))
     ratio = np.where(rests, ratio, np.maximum(ratio, 0))  # a far end swings, where the hand's own motion says too much
@@ -113,11 +116,19 @@ def motion_field(A: Float[np.ndarray, "2 3"], shape: tuple[int, int]) -> Float[n
 
 
 def residual(
-    here: UInt8[np.ndarray, "h w 3"], there: UInt8[np.ndarray, "h w 3"], field: Float[np.ndarray, "h w 2"]
+    here: UInt8[np.ndarray, "h w 3"],
+    there: UInt8[np.ndarray, "h w 3"],
+    field: Float[np.ndarray, "h w 2"],
+    shade_px: int = 0,
 ) -> Float[np.ndarray, "h w"]:
-    """Summed absolute Lab difference after warping, over 5 x 5 pixels."""
+    """Summed absolute Lab difference after warping, over 5 x 5 pixels; with `shade_px`, what is left if one of the two lies in
+    a soft shadow, whose depth changes over so many pixels."""
     y, x = np.mgrid[: here.shape[0], : here.shape[1]].astype(np.float32)
     warped = cv2.remap(there, x + field[..., 0], y + field[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    if shade_px:
+        light = [cv2.blur(lab[..., 0].astype(np.float32), (shade_px, shade_px)) + 1 for lab in (here, warped)]
+        gain = np.clip(light[0] / light[1], DARKEST, 1 / DARKEST)
+        warped = np.dstack([np.clip(warped[..., 0] * gain, 0, 255).astype(np.uint8), warped[..., 1:]])
     return cv2.blur(cv2.transform(cv2.absdiff(here, warped).astype(np.float32), np.ones((1, 3))), (5, 5))
 
 
