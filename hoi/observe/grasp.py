@@ -22,7 +22,7 @@ from hoi.observe import colours, scene
 from hoi.observe.barrier import barrier_distance, sharpest_edge
 from hoi.observe.handzone import HandZone, steady_sizes, zone
 from hoi.observe.hinting import is_object, may_be_object
-from hoi.observe.motion import moves_with_hand
+from hoi.observe.motion import moves_with_hand, voted
 from hoi.observe.scene import Plate, Transforms
 from hoi.observe.smoothing import Guide, fill_holes, touching
 
@@ -89,11 +89,25 @@ def segment(
 ) -> tuple[Bool[np.ndarray, "n h w"], Bool[np.ndarray, "n h w"], Float[np.ndarray, "n"]]:
     """Visible masks of object and hand, and how decided each frame's pixels are (0 to 1). The hint's frame is a key frame.
 
-    `detected`: what a detector says of the labels, added to the evidence; thirds where it says nothing.
+    `detected`: what a detector says of the labels, added to the evidence; thirds where it says nothing. An object of the
+    background's colours, which lies in one patch with it, may be lost to the patches' vote: then it is looked for without.
     """
+    found = _segment(frames, keypoints_px, settings, hint, detected, True)
+    return found if found[0].any() else _segment(frames, keypoints_px, settings, hint, detected, False)
+
+
+def _segment(
+    frames: UInt8[np.ndarray, "n h w 3"],
+    keypoints_px: Float[np.ndarray, "n 21 2"],
+    settings: MaskClip,
+    hint: Hint | None,
+    detected: Float[np.ndarray, "n h w 3"] | None,
+    by_patches: bool,
+) -> tuple[Bool[np.ndarray, "n h w"], Bool[np.ndarray, "n h w"], Float[np.ndarray, "n"]]:
+    """Masks and decidedness, with or without patches of one colour agreeing on how they move."""
     rows, columns = content_box(frames)
     inner = None if detected is None else detected[:, rows, columns]
-    clip = shrink(frames[:, rows, columns], keypoints_px - (columns.start, rows.start), settings, inner)
+    clip = shrink(frames[:, rows, columns], keypoints_px - (columns.start, rows.start), settings, inner, by_patches)
     keys = np.unique(np.linspace(0, len(frames) - 1, min(len(frames), settings.key_frames)).round().astype(int))
     if hint is not None:
         scale = clip.lab.shape[2] / (columns.stop - columns.start)
@@ -119,6 +133,7 @@ def shrink(
     keypoints_px: Float[np.ndarray, "n 21 2"],
     settings: MaskClip,
     detected: Float[np.ndarray, "n h w 3"] | None,
+    by_patches: bool,
 ) -> SmallClip:
     """Frames and keypoints at working resolution, and the camera's motion there."""
     scale = min(1.0, settings.working_px / max(frames.shape[1:3]))
@@ -133,6 +148,8 @@ def shrink(
     moving = np.stack(
         [moves_with_hand(lab, T, keypoints, z.silhouette, float(sizes[t]), t) for t, z in enumerate(zones)]
     )
+    if by_patches:
+        moving = np.stack([voted(m, image) for m, image in zip(moving, lab, strict=True)])
     barriers = np.stack([_barrier_bins(image, _rim(z)) for image, z in zip(lab, zones, strict=True)])
     small_detected = (
         None if detected is None else np.stack([cv2.resize(x, (w, h), interpolation=cv2.INTER_AREA) for x in detected])
@@ -212,7 +229,7 @@ def _first_clear(
     """Background for sure before any labels: what does not move along, and is like the border, or far off not much unlike it."""
     z, like = clip.zone(t), likely[clip.barriers[t]]
     far = _far(z, settings.clear_reach)
-    return (far & ~clip.seeded) | ((_far(z, 0.3) & (like > 0.5)) | (far & (like > -0.5))) & (clip.moving[t] < 0.3)
+    return (far & (not clip.seeded)) | ((_far(z, 0.3) & (like > 0.5)) | (far & (like > -0.5))) & (clip.moving[t] < 0.3)
 
 
 def barrier_densities(

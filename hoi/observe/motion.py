@@ -50,7 +50,7 @@ def moves_with_hand(
     for k in sorted(found):
         T_k_t = T_frame_first[k] @ np.linalg.inv(T_frame_first[t])
         total += compare(lab[t], lab[k], T_k_t[:2], silhouette) / len(found)
-    return voted(total, lab[t])
+    return total
 
 
 def voted(moving: Float[np.ndarray, "h w"], lab: UInt8[np.ndarray, "h w 3"]) -> Float[np.ndarray, "h w"]:

@@ -290,7 +290,10 @@ def test_too_few_pictures_for_a_batch_are_refused(place):
 
 def test_a_memory_is_of_training_objects_that_a_hand_can_hold(tmp_path, monkeypatch):
     monkeypatch.setattr("hoi.stages.prior_memory.CATEGORIES", ["bottle", "bowl"])
-    settings, grasp = PriorMemory(first=3, instances=1, grasps_most=1, points=50), CONFIG["prior_data"]["grasp"]
+    settings, grasp = (
+        PriorMemory(first=3, instances=1, further=0, grasps_most=1, points=50),
+        CONFIG["prior_data"]["grasp"],
+    )
     prior_memory(settings, GraspSettings(**grasp), tmp_path / "memory.npz")
     found = read_npz("prior_memory", tmp_path / "memory.npz")
     assert list(found["category"]) == ["bottle", "bowl"] and list(found["seed"]) == [3, 3]
