@@ -291,12 +291,12 @@ def test_too_few_pictures_for_a_batch_are_refused(place):
 def test_a_memory_is_of_training_objects_that_a_hand_can_hold(tmp_path, monkeypatch):
     monkeypatch.setattr("hoi.stages.prior_memory.CATEGORIES", ["bottle", "bowl"])
     settings, grasp = (
-        PriorMemory(first=3, instances=1, further=0, grasps_most=1, points=50),
+        PriorMemory(first=3, instances=1, further=1, grasps_most=1, points=50),
         CONFIG["prior_data"]["grasp"],
     )
     prior_memory(settings, GraspSettings(**grasp), tmp_path / "memory.npz")
     found = read_npz("prior_memory", tmp_path / "memory.npz")
-    assert list(found["category"]) == ["bottle", "bowl"] and list(found["seed"]) == [3, 3]
-    assert found["points"].shape == (2, 50, 3) and list(found["held"]) == [0, 1]
+    assert list(found["category"]) == ["bottle", "bowl", "bottle"] and list(found["seed"]) == [3, 3, 200_000]
+    assert found["points"].shape == (3, 50, 3) and list(found["held"]) == [0, 1, 2]
     with pytest.raises(InputError, match="no accepted grasp"):
         prior_memory(settings, GraspSettings(**grasp | {"contact_m": 1e-9}), tmp_path / "none.npz")
