@@ -22,19 +22,17 @@ from hoi.observe import colours, scene
 from hoi.observe.barrier import barrier_distance, sharpest_edge
 from hoi.observe.handzone import HandZone, steady_sizes, zone
 from hoi.observe.hinting import is_object, may_be_object
+from hoi.observe.labels import BACKGROUND, HAND, OBJECT, Labels, decidedness, finish, mean_field
 from hoi.observe.motion import moves_with_hand, voted
 from hoi.observe.scene import Plate, Transforms
-from hoi.observe.smoothing import Guide, fill_holes, touching
+from hoi.observe.smoothing import touching
 
-BACKGROUND, HAND, OBJECT = range(3)
 OTHERS = 0.05  # what the object's first colours in other frames count beside a hint's
 HINT_NATS = 20.0  # how much a hint says for the object at a click, and against it outside a box: it is to be believed
 STILL = -0.7  # moves_with_hand: below it what is seen surely rests
-LEAST_OBJECT = 0.06  # square hand sizes (2 cm square): smaller specks are gaps between fingers
 MAX_BARRIER = 3.0  # nats a pixel's barrier may say for or against background
 GRID, REACH = 96, 3.2  # the hand-centred map: pixels a side, hand sizes from its middle to its sides
 
-Labels = Float[np.ndarray, "h w 3"]
 Clear = Bool[np.ndarray, "k h w"]
 Places = Float[np.ndarray, "k 96 96 3"]
 
@@ -92,27 +90,27 @@ def segment(
     `detected`: what a detector says of the labels, added to the evidence; thirds where it says nothing. An object of the
     background's colours, which lies in one patch with it, may be lost to the patches' vote: then it is looked for without.
     """
-    found = _segment(frames, keypoints_px, settings, hint, detected, True)
-    return found if found[0].any() else _segment(frames, keypoints_px, settings, hint, detected, False)
-
-
-def _segment(
-    frames: UInt8[np.ndarray, "n h w 3"],
-    keypoints_px: Float[np.ndarray, "n 21 2"],
-    settings: MaskClip,
-    hint: Hint | None,
-    detected: Float[np.ndarray, "n h w 3"] | None,
-    by_patches: bool,
-) -> tuple[Bool[np.ndarray, "n h w"], Bool[np.ndarray, "n h w"], Float[np.ndarray, "n"]]:
-    """Masks and decidedness, with or without patches of one colour agreeing on how they move."""
     rows, columns = content_box(frames)
-    inner = None if detected is None else detected[:, rows, columns]
-    clip = shrink(frames[:, rows, columns], keypoints_px - (columns.start, rows.start), settings, inner, by_patches)
+    inside, inner = frames[:, rows, columns], None if detected is None else detected[:, rows, columns]
+    clip = shrink(inside, keypoints_px - (columns.start, rows.start), settings, inner)
     keys = np.unique(np.linspace(0, len(frames) - 1, min(len(frames), settings.key_frames)).round().astype(int))
     if hint is not None:
         scale = clip.lab.shape[2] / (columns.stop - columns.start)
         clip = replace(clip, hint=hint.moved(hint.frame, scale, (float(columns.start), float(rows.start))))
         keys = np.union1d(keys, [hint.frame])
+    by_patches = np.stack([voted(moving, lab) for moving, lab in zip(clip.moving, clip.lab, strict=True)])
+    found = label(replace(clip, moving=by_patches), keys, inside, settings)
+    if not found[0].any():
+        found = label(clip, keys, inside, settings)
+    masks = np.zeros((2, *frames.shape[:3]), bool)
+    masks[:, :, rows, columns] = found[:2]
+    return masks[0], masks[1], found[2]
+
+
+def label(
+    clip: SmallClip, keys: Int[np.ndarray, "k"], frames: UInt8[np.ndarray, "n h w 3"], settings: MaskClip
+) -> tuple[Bool[np.ndarray, "n h w"], Bool[np.ndarray, "n h w"], Float[np.ndarray, "n"]]:
+    """Masks of object and hand at the frames' resolution, and how decided: learned on key frames, then frame by frame."""
     clip = seed_still(clip, first_models(clip, keys, settings))
     models = first_models(clip, keys, settings)
     for _ in range(settings.rounds):
@@ -120,10 +118,9 @@ def _segment(
         models = learn(clip, keys, labels, settings)
     object_mask = np.zeros(frames.shape[:3], bool)
     hand_mask, decided = object_mask.copy(), np.zeros(len(frames), np.float32)
-    for t in range(len(frames)):
+    for t, frame in enumerate(frames):
         q = label_frame(clip, keys, t, models, settings)
-        done = finish(q, frames[t, rows, columns], clip.zone(t), settings)
-        object_mask[t, rows, columns], hand_mask[t, rows, columns] = done
+        object_mask[t], hand_mask[t] = finish(q, frame, clip.zone(t), settings)
         decided[t] = decidedness(q)
     return object_mask, hand_mask, decided
 
@@ -133,7 +130,6 @@ def shrink(
     keypoints_px: Float[np.ndarray, "n 21 2"],
     settings: MaskClip,
     detected: Float[np.ndarray, "n h w 3"] | None,
-    by_patches: bool,
 ) -> SmallClip:
     """Frames and keypoints at working resolution, and the camera's motion there."""
     scale = min(1.0, settings.working_px / max(frames.shape[1:3]))
@@ -148,8 +144,6 @@ def shrink(
     moving = np.stack(
         [moves_with_hand(lab, T, keypoints, z.silhouette, float(sizes[t]), t) for t, z in enumerate(zones)]
     )
-    if by_patches:
-        moving = np.stack([voted(m, image) for m, image in zip(moving, lab, strict=True)])
     barriers = np.stack([_barrier_bins(image, _rim(z)) for image, z in zip(lab, zones, strict=True)])
     small_detected = (
         None if detected is None else np.stack([cv2.resize(x, (w, h), interpolation=cv2.INTER_AREA) for x in detected])
@@ -195,7 +189,8 @@ def first_models(clip: SmallClip, keys: Int[np.ndarray, "k"], settings: MaskClip
     for i, t in enumerate(keys):
         behind = at_rest or plate_of(clip, keys, int(t), clear, settings)
         weights[i, ..., OBJECT] /= 1 + np.exp(-3 * clip.moving[t])
-        weights[i, ..., OBJECT] *= 1 - scene.explained(clip.lab[t], behind, settings.shadow_share)
+        at_plate = scene.plate_log_density(clip.lab[t], behind, settings.shadow_share)
+        weights[i, ..., OBJECT] *= 1 - scene.explained(at_plate, behind)
         if clip.detected is not None:
             weights[i] *= clip.detected[t]
     contrast = settings.first_contrast
@@ -307,9 +302,10 @@ def label_frame(clip: SmallClip, keys: Int[np.ndarray, "k"], t: int, models: Mod
     z, lab = clip.zone(t), clip.lab[t]
     evidence = models.log_density.T[clip.bins[t]]
     behind = models.at_rest or plate_of(clip, keys, t, models.clear, settings)
-    evidence[..., BACKGROUND] = with_plate(evidence[..., BACKGROUND], lab, behind, settings)
+    at_plate = scene.plate_log_density(lab, behind, settings.shadow_share)
+    evidence[..., BACKGROUND] = with_plate(evidence[..., BACKGROUND], at_plate, behind, settings)
     evidence = evidence + settings.barrier_weight * models.log_barrier.T[clip.barriers[t]]
-    evidence[..., BACKGROUND] -= settings.motion_weight * but_shadows(clip.moving[t], lab, behind, settings)
+    evidence[..., BACKGROUND] -= settings.motion_weight * but_shadows(clip.moving[t], at_plate, behind)
     top = np.maximum(np.maximum(evidence[..., 0], evidence[..., 1]), evidence[..., 2])[..., None]
     evidence = np.maximum(evidence - top, -settings.max_evidence)
     logits = settings.evidence_weight * evidence + np.log(zone_prior(z))
@@ -346,19 +342,18 @@ def plate_at_rest(clip: SmallClip, keys: Int[np.ndarray, "k"], clear: Clear, set
 
 
 def with_plate(
-    log_colour: Float[np.ndarray, "h w"], lab: UInt8[np.ndarray, "h w 3"], behind: Plate, settings: MaskClip
+    log_colour: Float[np.ndarray, "h w"], at_plate: Float[np.ndarray, "h w"], behind: Plate, settings: MaskClip
 ) -> Float[np.ndarray, "h w"]:
     """Background's log density: a mixture of the plate, as far as it is known, and the clip's background colours."""
     share = settings.plate_share * behind.known
-    at_plate = scene.plate_log_density(lab, behind, settings.shadow_share)
     return np.logaddexp(np.log1p(-share) + log_colour, np.log(share + 1e-6) + at_plate).astype(np.float32)
 
 
 def but_shadows(
-    moving: Float[np.ndarray, "h w"], lab: UInt8[np.ndarray, "h w 3"], behind: Plate, settings: MaskClip
+    moving: Float[np.ndarray, "h w"], at_plate: Float[np.ndarray, "h w"], behind: Plate
 ) -> Float[np.ndarray, "h w"]:
     """What moves with the hand (`moves_with_hand`), but for what the plate explains: shadows move with it too."""
-    return np.where(moving > 0, moving * (1 - scene.explained(lab, behind, settings.shadow_share)), moving)
+    return np.where(moving > 0, moving * (1 - scene.explained(at_plate, behind)), moving)
 
 
 def place_prior(
@@ -368,61 +363,3 @@ def place_prior(
     weight = np.exp(-0.5 * ((keys - t) / max(settings.place_frames, len(clip.lab) / len(keys))) ** 2) * (keys != t)
     mean = np.tensordot(weight / max(weight.sum(), 1e-9), places, 1).astype(np.float32)
     return from_place(mean, z.to_hand, clip.lab.shape[1:3])
-
-
-def mean_field(logits: Labels, lab: UInt8[np.ndarray, "h w 3"], z: HandZone, settings: MaskClip) -> Labels:
-    """Probabilities that agree with the logits and with their neighbours across weak edges.
-
-    All is relative to the background's logit, so that two maps are filtered, not three (the filter is linear).
-    """
-    guide = Guide(lab.astype(np.float32) / 255, settings.edge_radius, settings.edge_eps)
-    unary = [guide.filter(logits[..., i] - logits[..., BACKGROUND]) for i in (HAND, OBJECT)]
-    background, hand, held = softmax(unary)
-    for _ in range(settings.field_steps):
-        messages = [guide.filter(p - background) for p in (hand, held)]
-        background, hand, held = softmax([u + settings.pair_weight * m for u, m in zip(unary, messages, strict=True)])
-    return detach(np.dstack([background, hand, held]), z)
-
-
-def detach(q: Labels, z: HandZone) -> Labels:
-    """Object that does not touch the hand becomes background."""
-    core = z.distance < 0.25
-    held = touching(q[..., OBJECT] > 0.5, core & (z.forearm < 0.5), 4.0)
-    loose = (q[..., OBJECT] > 0.5) & ~held
-    q[loose] = (0.9, 0.05, 0.05)
-    return q
-
-
-def softmax(logits: list[Float[np.ndarray, "h w"]]) -> list[Float[np.ndarray, "h w"]]:
-    """Probabilities of background (logit 0) and the given labels."""
-    top = np.maximum(np.maximum(logits[0], logits[1]), 0)
-    e = [np.exp(-top), np.exp(logits[0] - top), np.exp(logits[1] - top)]
-    total = e[0] + e[1] + e[2]
-    return [each / total for each in e]
-
-
-def finish(
-    q: Labels, frame: UInt8[np.ndarray, "H W 3"], z: HandZone, settings: MaskClip
-) -> tuple[Bool[np.ndarray, "H W"], Bool[np.ndarray, "H W"]]:
-    """Object and hand masks at full resolution: edges from the full frame, loose specks and small holes removed."""
-    h, w = q.shape[:2]
-    full = frame.astype(np.float32) / 255
-    small = cv2.resize(full, (w, h), interpolation=cv2.INTER_AREA)
-    guide = Guide(small, settings.edge_radius // 2, settings.edge_eps)
-    scores = np.dstack([guide.spread(np.ascontiguousarray(q[..., i]), full) for i in range(3)])
-    best = scores.argmax(-1)
-    near = cv2.resize((z.distance < 0.25).astype(np.uint8), frame.shape[1::-1]) > 0
-    area = (1.0 / max(np.linalg.norm(z.to_hand[0, :2]), 1e-6) * frame.shape[1] / w) ** 2  # of one hand size
-    held = touching(best == OBJECT, near, LEAST_OBJECT * area)
-    hand = touching(best == HAND, near, 0.01 * area)
-    fore = fill_holes(held | hand, 0.01 * area)
-    held = fill_holes(held, 0.01 * area) & ~hand
-    return held | (fore & ~hand & ~held & (scores[..., OBJECT] >= scores[..., HAND])), hand
-
-
-def decidedness(q: Labels) -> float:
-    """Mean top probability over hand and object, rescaled so that 0 is a coin's toss; 0 without object."""
-    fore = q[..., BACKGROUND] < 0.5
-    if not (q[..., OBJECT] > 0.5).any():
-        return 0.0
-    return float(np.clip(2 * q[fore].max(-1).mean() - 1, 0, 1))

@@ -17,10 +17,8 @@ GAPS = (1, 2, 3, 4, 6, 8, 12)
 ENOUGH = (0.08, 0.35)  # hand sizes that hand and background should move apart: for sharp and for blurred surroundings
 PATCH_SCALE, PATCH_BLUR_PX, PATCH_LEAST_PX = 150.0, 0.8, 30  # of patches of one colour
 RESTING = -0.2  # a patch's vote for the background, from which on it rests
-RESTS_PX, RESTS = (
-    0.75,
-    0.2,
-)  # flow this near to the background's, pixels and share of the way between it and the hand, rests
+RESTS_PX = 0.75  # flow this near to the background's rests with it,
+RESTS = 0.2  # and farther off by this share of the way between background and hand
 SHADE_PX = 9  # over which a shadow's depth may change
 SHADOW = 6.0  # summed 8-bit Lab difference that it costs to be one
 NOISE = 6.0  # summed 8-bit Lab difference that means nothing
@@ -99,10 +97,11 @@ def compare(
     apart = length(to_hand - to_background)
     moved = length(flow - to_background)
     own, rests = length(flow - to_hand) < moved, moved < RESTS_PX + RESTS * apart
-    left = {name: residual(here, there, f) for name, f in (("hand", to_hand), ("back", to_background), ("flow", flow))}
-    left["back"] = np.minimum(left["back"], SHADOW + residual(here, there, to_background, shade_px=SHADE_PX))
-    by_hand = np.minimum(left["hand"], np.where(own, left["flow"], np.inf))
-    ratio = np.log((left["back"] + NOISE) / (by_hand + NOISE))
+    by_hand, by_flow = (difference(here, warped(there, field)) for field in (to_hand, flow))
+    by_hand = np.minimum(by_hand, np.where(own, by_flow, np.inf))
+    behind = warped(there, to_background)
+    by_background = np.minimum(difference(here, behind), SHADOW + difference(here, relit(behind, here)))
+    ratio = np.log((by_background + NOISE) / (by_hand + NOISE))
     ratio = np.where(rests, ratio, np.maximum(ratio, 0))  # a far end swings, where the hand's own motion says too much
     return (np.clip(ratio, -2, 2) * np.clip(apart / 2 - 0.5, 0, 1)).astype(np.float32)
 
@@ -115,21 +114,22 @@ def motion_field(A: Float[np.ndarray, "2 3"], shape: tuple[int, int]) -> Float[n
     )
 
 
-def residual(
-    here: UInt8[np.ndarray, "h w 3"],
-    there: UInt8[np.ndarray, "h w 3"],
-    field: Float[np.ndarray, "h w 2"],
-    shade_px: int = 0,
-) -> Float[np.ndarray, "h w"]:
-    """Summed absolute Lab difference after warping, over 5 x 5 pixels; with `shade_px`, what is left if one of the two lies in
-    a soft shadow, whose depth changes over so many pixels."""
-    y, x = np.mgrid[: here.shape[0], : here.shape[1]].astype(np.float32)
-    warped = cv2.remap(there, x + field[..., 0], y + field[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    if shade_px:
-        light = [cv2.blur(lab[..., 0].astype(np.float32), (shade_px, shade_px)) + 1 for lab in (here, warped)]
-        gain = np.clip(light[0] / light[1], DARKEST, 1 / DARKEST)
-        warped = np.dstack([np.clip(warped[..., 0] * gain, 0, 255).astype(np.uint8), warped[..., 1:]])
-    return cv2.blur(cv2.transform(cv2.absdiff(here, warped).astype(np.float32), np.ones((1, 3))), (5, 5))
+def warped(there: UInt8[np.ndarray, "h w 3"], field: Float[np.ndarray, "h w 2"]) -> UInt8[np.ndarray, "h w 3"]:
+    """The image whose pixels lie `field` away in `there`."""
+    y, x = np.mgrid[: there.shape[0], : there.shape[1]].astype(np.float32)
+    return cv2.remap(there, x + field[..., 0], y + field[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def relit(lab: UInt8[np.ndarray, "h w 3"], like: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w 3"]:
+    """Where one of the two may lie in a soft shadow: `lab` in the light of the other."""
+    light, wanted = (cv2.blur(image[..., 0].astype(np.float32), (SHADE_PX, SHADE_PX)) + 1 for image in (lab, like))
+    gain = np.clip(wanted / light, DARKEST, 1 / DARKEST)
+    return np.dstack([np.clip(lab[..., 0] * gain, 0, 255).astype(np.uint8), lab[..., 1:]])
+
+
+def difference(a: UInt8[np.ndarray, "h w 3"], b: UInt8[np.ndarray, "h w 3"]) -> Float[np.ndarray, "h w"]:
+    """Summed absolute Lab difference, over 5 x 5 pixels."""
+    return cv2.blur(cv2.transform(cv2.absdiff(a, b).astype(np.float32), np.ones((1, 3))), (5, 5))
 
 
 def length(field: Float[np.ndarray, "h w 2"]) -> Float[np.ndarray, "h w"]:

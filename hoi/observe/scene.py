@@ -120,7 +120,7 @@ def plate_log_density(lab: UInt8[np.ndarray, "h w 3"], behind: Plate, shadow_sha
     return np.log(BIN_VOLUME * ((1 - shadow_share) * lit + shadow_share * shaded) + 1e-12)
 
 
-def explained(lab: UInt8[np.ndarray, "h w 3"], behind: Plate, shadow_share: float) -> Float[np.ndarray, "h w"]:
-    """How surely a pixel is what the plate shows, lit or in shadow: 0 to 1."""
-    match = np.exp(plate_log_density(lab, behind, shadow_share))
+def explained(at_plate: Float[np.ndarray, "h w"], behind: Plate) -> Float[np.ndarray, "h w"]:
+    """How surely a pixel of this `plate_log_density` is what the plate shows, lit or in shadow: 0 to 1."""
+    match = np.exp(at_plate)
     return behind.known * match / (match + UNKNOWN_DENSITY)

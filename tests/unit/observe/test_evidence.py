@@ -8,7 +8,7 @@ from hoi.observe import colours, scene
 from hoi.observe.barrier import barrier_distance
 from hoi.observe.grasp import from_place, to_place
 from hoi.observe.handzone import hand_axes, steady_sizes, zone
-from hoi.observe.motion import moves_with_hand, residual, voted
+from hoi.observe.motion import difference, moves_with_hand, relit, voted
 from hoi.observe.smoothing import Guide, fill_holes, touching
 
 
@@ -168,21 +168,24 @@ def test_shadows_move_with_the_hand_and_are_background_yet():
         np.uint8([[[150, 128, 90]]]),
         scene.Plate(wall, plate.sigma, np.zeros((1, 1))),
     )
-    assert scene.explained(wall.astype(np.uint8), plate, 0.2) > 0.9
-    assert scene.explained(shadow, plate, 0.2) > 0.1 > 0.001 > scene.explained(blue, plate, 0.2)
-    assert scene.explained(shadow, unknown, 0.2) == 0
+
+    def explained(lab, behind):
+        return scene.explained(scene.plate_log_density(lab, behind, 0.2), behind)
+
+    assert explained(wall.astype(np.uint8), plate) > 0.9
+    assert explained(shadow, plate) > 0.1 > 0.001 > explained(blue, plate)
+    assert explained(shadow, unknown) == 0
 
 
 def test_a_moving_shadow_is_no_moving_thing():
     wall = texture((60, 80), 1)
-    rest = np.zeros((60, 80, 2), np.float32)
     shaded, painted = wall.copy(), wall.copy()
     shaded[20:40, 20:60, 0] = 0.7 * wall[20:40, 20:60, 0]
     painted[20:40, 20:60, 2] = 40
     inside = (slice(26, 34), slice(26, 54))
-    assert residual(shaded, wall, rest)[inside].mean() > 15
-    assert residual(shaded, wall, rest, shade_px=9)[inside].mean() < 5
-    assert residual(painted, wall, rest, shade_px=9)[inside].mean() > 40
+    assert difference(shaded, wall)[inside].mean() > 15
+    assert difference(shaded, relit(wall, shaded))[inside].mean() < 5
+    assert difference(painted, relit(wall, painted))[inside].mean() > 40
 
 
 def test_zones_by_hand(flat_hand):
