@@ -29,7 +29,7 @@ def sharpest_edge(
     """The least, over paths from a seed, of the largest gradient met (image units a pixel, summed over channels)."""
     slope = np.zeros(seeds.shape, np.float32)
     for channel in cv2.split(image):
-        slope += cv2.magnitude(*(cv2.Sobel(channel, cv2.CV_32F, dx, 1 - dx, scale=0.125) for dx in (0, 1)))
+        slope += np.hypot(*(cv2.Sobel(channel, cv2.CV_32F, dx, 1 - dx, scale=0.125) for dx in (0, 1)))
     return np.minimum(_scan(slope, np.zeros_like(slope), seeds, sweeps), 1e4)
 
 

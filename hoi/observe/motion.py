@@ -134,4 +134,4 @@ def difference(a: UInt8[np.ndarray, "h w 3"], b: UInt8[np.ndarray, "h w 3"]) -> 
 
 def length(field: Float[np.ndarray, "h w 2"]) -> Float[np.ndarray, "h w"]:
     """Of every vector."""
-    return cv2.magnitude(np.ascontiguousarray(field[..., 0]), np.ascontiguousarray(field[..., 1]))
+    return np.hypot(field[..., 0], field[..., 1])

@@ -97,7 +97,7 @@ def plate(
         spread = np.sqrt((weight * square).sum(0) / total / 3)
         weight = valid / (1 + square / (3 * (noise + 0.5 * spread) ** 2))
     mean = np.dstack(means)
-    slope = cv2.magnitude(*(cv2.Sobel(means[0], cv2.CV_32F, dx, 1 - dx, scale=0.125) for dx in (0, 1)))
+    slope = np.hypot(*(cv2.Sobel(means[0], cv2.CV_32F, dx, 1 - dx, scale=0.125) for dx in (0, 1)))
     blurred_edges = 0.5 * cv2.blur(slope, (3, 3))  # half a pixel of misregistration
     sigma = np.sqrt(noise**2 + np.minimum(spread, 4 * noise) ** 2 + blurred_edges**2)
     return Plate(mean, sigma, np.clip(valid.sum(0) / 2, 0, 1))
