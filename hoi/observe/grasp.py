@@ -48,6 +48,7 @@ class SmallClip:
     keypoints: Float[np.ndarray, "n 21 2"]
     sizes: Float[np.ndarray, "n"]
     T_frame_first: Transforms
+    resting: Bool[np.ndarray, "n h w"] | None = None  # patches that rest for sure: background, whatever their colour
     detected: Float[np.ndarray, "n h w 3"] | None = None  # a detector's probabilities of the labels
     hint: Hint | None = None  # in pixels here
     seeded: bool = False  # the barriers know edges at rest: what is far off and yet barred is not background
@@ -98,8 +99,9 @@ def segment(
         scale = clip.lab.shape[2] / (columns.stop - columns.start)
         clip = replace(clip, hint=hint.moved(hint.frame, scale, (float(columns.start), float(rows.start))))
         keys = np.union1d(keys, [hint.frame])
-    by_patches = np.stack([voted(moving, lab) for moving, lab in zip(clip.moving, clip.lab, strict=True)])
-    found = label(replace(clip, moving=by_patches), keys, inside, settings)
+    votes = [voted(moving, lab) for moving, lab in zip(clip.moving, clip.lab, strict=True)]
+    by_patches, resting = (np.stack(each) for each in zip(*votes, strict=True))
+    found = label(replace(clip, moving=by_patches, resting=resting), keys, inside, settings)
     if not found[0].any():
         found = label(clip, keys, inside, settings)
     masks = np.zeros((2, *frames.shape[:3]), bool)
@@ -148,7 +150,7 @@ def shrink(
     small_detected = (
         None if detected is None else np.stack([cv2.resize(x, (w, h), interpolation=cv2.INTER_AREA) for x in detected])
     )
-    return SmallClip(lab, colours.bin_index(lab), barriers, moving, keypoints, sizes, T, small_detected)
+    return SmallClip(lab, colours.bin_index(lab), barriers, moving, keypoints, sizes, T, detected=small_detected)
 
 
 def seed_still(clip: SmallClip, models: Models) -> SmallClip:
@@ -221,10 +223,16 @@ def follow_hint(
 def _first_clear(
     clip: SmallClip, t: int, likely: Float[np.ndarray, "256"], settings: MaskClip
 ) -> Bool[np.ndarray, "h w"]:
-    """Background for sure before any labels: what does not move along, and is like the border, or far off not much unlike it."""
+    """Background for sure before any labels: what rests, or does not move along and is like the border, or far off not much
+    unlike it."""
     z, like = clip.zone(t), likely[clip.barriers[t]]
     far = _far(z, settings.clear_reach)
-    return (far & (not clip.seeded)) | ((_far(z, 0.3) & (like > 0.5)) | (far & (like > -0.5))) & (clip.moving[t] < 0.3)
+    clear = ((_far(z, 0.3) & (like > 0.5)) | (far & (like > -0.5))) & (clip.moving[t] < 0.3)
+    if not clip.seeded:
+        clear |= far
+    if clip.resting is not None:
+        clear |= _far(z, 0.1) & clip.resting[t]
+    return clear
 
 
 def barrier_densities(

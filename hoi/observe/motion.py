@@ -1,15 +1,15 @@
 """What moves with the hand, and what with the background: neighbouring frames warped by either motion and compared.
 
-Where only the hand's motion explains a pixel, it is hand or object; where only the background's does, background. Plain
-surfaces are explained by both and say nothing.
+Where only the hand's motion explains a pixel, it is hand or object; where only the background's does, background. Compared are
+colours, in which plain surfaces are explained by both, and the detail of lightness, whose agreement no shadow touches.
 """
 
 from functools import lru_cache
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
-from skimage.segmentation import felzenszwalb
+from jaxtyping import Bool, Float, Int, UInt8
+from skimage.segmentation import felzenszwalb, watershed
 
 from hoi.observe.scene import DARKEST, Transforms
 
@@ -17,8 +17,13 @@ GAPS = (1, 2, 3, 4, 6, 8, 12)
 ENOUGH = (0.08, 0.35)  # hand sizes that hand and background should move apart: for sharp and for blurred surroundings
 PATCH_SCALE, PATCH_BLUR_PX, PATCH_LEAST_PX = 150.0, 0.8, 30  # of patches of one colour
 RESTING = -0.2  # a patch's vote for the background, from which on it rests
+PATCH_STILL = -0.7  # that of its most decided pixels, from which on it rests for sure
 RESTS_PX = 0.75  # flow this near to the background's rests with it,
 RESTS = 0.2  # and farther off by this share of the way between background and hand
+DETAIL = 3.0  # of the squared agreement of detail, beside the log ratio of differences
+DETAIL_PX = 2.5  # standard deviation of the blur that takes detail away
+DETAIL_WINDOW_PX = 5  # over which detail is compared
+ROUNDING = 0.3  # squared 8-bit steps of detail that are none
 SHADE_PX = 9  # over which a shadow's depth may change
 SHADOW = 6.0  # summed 8-bit Lab difference that it costs to be one
 NOISE = 6.0  # summed 8-bit Lab difference that means nothing
@@ -51,15 +56,33 @@ def moves_with_hand(
     return total
 
 
-def voted(moving: Float[np.ndarray, "h w"], lab: UInt8[np.ndarray, "h w 3"]) -> Float[np.ndarray, "h w"]:
-    """The log ratio, half of it by vote of patches of one colour (Felzenszwalb and Huttenlocher 2004): their edges speak for
-    their plain insides, and only a patch that rests has parts at rest."""
-    patch = felzenszwalb(lab, PATCH_SCALE, PATCH_BLUR_PX, PATCH_LEAST_PX, channel_axis=-1).ravel()
-    sure = np.abs(moving).ravel()
-    vote = np.bincount(patch, sure * moving.ravel()) / np.maximum(np.bincount(patch, sure), 1e-6)
-    vote = vote[patch].reshape(moving.shape).astype(np.float32)
+def voted(
+    moving: Float[np.ndarray, "h w"], lab: UInt8[np.ndarray, "h w 3"]
+) -> tuple[Float[np.ndarray, "h w"], Bool[np.ndarray, "h w"]]:
+    """The log ratio, half of it by vote of patches of one colour: their edges speak for their plain insides, and only a patch
+    that rests has parts at rest. And the patches that rest for sure, by the word of their most decided pixels."""
+    patch, weight = patches(lab).ravel(), np.abs(moving).ravel()
+    vote, firm = (_by_patch(patch, moving, w) for w in (weight, weight**2))
     steady = np.where((moving < 0) & (vote > RESTING), 0, moving)
-    return (0.5 * (steady + vote)).astype(np.float32)
+    return (0.5 * (steady + vote)).astype(np.float32), firm < PATCH_STILL
+
+
+def _by_patch(
+    patch: Int[np.ndarray, "hw"], values: Float[np.ndarray, "h w"], weight: Float[np.ndarray, "hw"]
+) -> Float[np.ndarray, "h w"]:
+    """The weighted mean of every pixel's patch."""
+    mean = np.bincount(patch, weight * values.ravel()) / np.maximum(np.bincount(patch, weight), 1e-6)
+    return mean[patch].reshape(values.shape).astype(np.float32)
+
+
+def patches(lab: UInt8[np.ndarray, "h w 3"]) -> Int[np.ndarray, "h w"]:
+    """Patches of one colour (Felzenszwalb and Huttenlocher 2004); blurred rims, which would be thin patches of their own, are
+    shared out where colour changes most."""
+    patch = felzenszwalb(lab, PATCH_SCALE, PATCH_BLUR_PX, PATCH_LEAST_PX, channel_axis=-1).astype(np.int32) + 1
+    around = np.ones((3, 3), np.uint8)
+    inner = cv2.erode(patch.astype(np.float32), around) == cv2.dilate(patch.astype(np.float32), around)
+    slope = sum(np.hypot(*(cv2.Sobel(c, cv2.CV_32F, dx, 1 - dx) for dx in (0, 1))) for c in cv2.split(lab))
+    return watershed(slope, np.where(inner, patch, 0))
 
 
 def partner(
@@ -97,13 +120,40 @@ def compare(
     apart = length(to_hand - to_background)
     moved = length(flow - to_background)
     own, rests = length(flow - to_hand) < moved, moved < RESTS_PX + RESTS * apart
-    by_hand, by_flow = (difference(here, warped(there, field)) for field in (to_hand, flow))
-    by_hand = np.minimum(by_hand, np.where(own, by_flow, np.inf))
-    behind = warped(there, to_background)
+    carried, flowed, behind = (warped(there, field) for field in (to_hand, flow, to_background))
+    by_hand = np.minimum(difference(here, carried), np.where(own, difference(here, flowed), np.inf))
     by_background = np.minimum(difference(here, behind), SHADOW + difference(here, relit(behind, here)))
     ratio = np.log((by_background + NOISE) / (by_hand + NOISE))
     ratio = np.where(rests, ratio, np.maximum(ratio, 0))  # a far end swings, where the hand's own motion says too much
+    grain = detail(here)
+    same_hand, same_flow, same_background = (agreement(grain, detail(image)) for image in (carried, flowed, behind))
+    same_hand = np.maximum(same_hand, np.where(own, same_flow, 0))
+    ratio = ratio + DETAIL * inner(np.clip(same_hand**2 - same_background**2, -1, 1))
     return (np.clip(ratio, -2, 2) * np.clip(apart / 2 - 0.5, 0, 1)).astype(np.float32)
+
+
+def detail(lab: UInt8[np.ndarray, "h w 3"]) -> Float[np.ndarray, "h w"]:
+    """Lightness but for what a blur leaves of it."""
+    light = lab[..., 0].astype(np.float32)
+    return light - cv2.GaussianBlur(light, (0, 0), DETAIL_PX)
+
+
+def agreement(a: Float[np.ndarray, "h w"], b: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "h w"]:
+    """How well the `detail` of two images agrees around each pixel, in whatever light: Fisher's z of its correlation, from 0 on.
+
+    The grain of a table shows through a shadow, however faint it is, and none of it through a grey kettle.
+    """
+    window = (DETAIL_WINDOW_PX, DETAIL_WINDOW_PX)
+    mean_a, mean_b = cv2.blur(a, window), cv2.blur(b, window)
+    both = cv2.blur(a * b, window) - mean_a * mean_b
+    of_a, of_b = cv2.blur(a * a, window) - mean_a**2, cv2.blur(b * b, window) - mean_b**2
+    return np.arctanh(np.clip(both / np.sqrt((of_a + ROUNDING) * (of_b + ROUNDING)), 0, 0.95))
+
+
+def inner(evidence: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "h w"]:
+    """Evidence of windows, where all windows around have it: what it says does not reach across edges."""
+    around = np.ones((3, 3), np.uint8)
+    return cv2.erode(np.maximum(evidence, 0), around) + cv2.dilate(np.minimum(evidence, 0), around)
 
 
 def motion_field(A: Float[np.ndarray, "2 3"], shape: tuple[int, int]) -> Float[np.ndarray, "h w 2"]:

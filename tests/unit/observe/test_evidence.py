@@ -8,7 +8,7 @@ from hoi.observe import colours, scene
 from hoi.observe.barrier import barrier_distance
 from hoi.observe.grasp import from_place, to_place
 from hoi.observe.handzone import hand_axes, steady_sizes, zone
-from hoi.observe.motion import difference, moves_with_hand, relit, voted
+from hoi.observe.motion import agreement, detail, difference, moves_with_hand, patches, relit, voted
 from hoi.observe.smoothing import Guide, fill_holes, touching
 
 
@@ -155,9 +155,21 @@ def test_edges_speak_for_the_plain_inside_of_a_patch():
         moving[10:50, left : left + 40] = 0.001 * value
         moving[10:50, left : left + 3] = moving[10:50, left + 37 : left + 40] = value
         moving[25:30, left + 15 : left + 20] = -0.9
-    told = voted(moving, lab)
+    told, resting = voted(moving, lab)
     assert told[40, 30] > 0.2 and told[40, 90] < -0.4, "plain insides follow their edges"
     assert told[27, 27] > 0 and told[27, 87] < -0.8, "of a patch that moves no part is at rest"
+    assert resting[10:50, 70:110].mean() > 0.95 and not resting[:, :65].any(), (
+        "decided pixels speak for the whole patch"
+    )
+
+
+def test_blurred_rims_belong_to_the_patches_beside_them():
+    lab = np.full((60, 120, 3), 128, np.uint8)
+    lab[10:50, 30:80, 0] = 60
+    lab = cv2.GaussianBlur(lab, (0, 0), 0.8)
+    found = patches(lab)
+    assert len(np.unique(found)) == 2
+    assert abs((found == found[30, 55]).sum() - 40 * 50) < 0.1 * 40 * 50
 
 
 def test_shadows_move_with_the_hand_and_are_background_yet():
@@ -219,3 +231,16 @@ def test_sizes_forget_a_bad_frame(flat_hand):
     clip = np.stack([30 * flat_hand] * 12)
     clip[5] *= 4
     np.testing.assert_allclose(steady_sizes(clip), steady_sizes(clip[:1])[0])
+
+
+def test_grain_shows_through_a_shadow():
+    rng = np.random.default_rng(0)
+    grain, other = (cv2.GaussianBlur(rng.normal(0, 8, (60, 80)), (0, 0), 1.2) for _ in range(2))
+    table = np.clip(150 + grain, 0, 255).astype(np.uint8)
+    shadow = np.clip(0.6 * (150 + grain) + rng.normal(0, 0.5, grain.shape), 0, 255).astype(np.uint8)
+    thing = np.clip(90 + 0.6 * other, 0, 255).astype(np.uint8)
+    plain = np.full_like(table, 120)
+    table, shadow, thing, plain = (detail(np.dstack([image] * 3)) for image in (table, shadow, thing, plain))
+    assert np.median(agreement(table, shadow)) > 0.6
+    assert np.median(agreement(table, thing)) < 0.3
+    assert (agreement(plain, plain) == 0).all(), "plain surfaces say nothing"

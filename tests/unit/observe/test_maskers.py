@@ -52,6 +52,17 @@ def test_hand_and_object_are_told_apart(flat_hand, mask_settings, pan, colour):
     assert (masks["confidence"] > 0.5).all()
 
 
+def test_a_card_that_lies_beside_the_hand_is_not_held(flat_hand, mask_settings):
+    frames, hands, held, hand = moving_scene(flat_hand)
+    card = np.zeros(held.shape[1:], bool)
+    card[90:170, 215:300] = True
+    seen = card & ~held & ~hand
+    frames[seen] = (90, 170, 80)
+    masks = mask(frames, hands, None, mask_settings)
+    assert (masks["object"] & seen).sum() < 0.05 * seen.sum()
+    assert iou(masks["object"], held) > 0.85
+
+
 def test_masks_are_the_same_every_time(flat_hand, mask_settings):
     frames, hands, _, _ = moving_scene(flat_hand, n=4)
     first, again = (mask(frames, hands, None, mask_settings) for _ in range(2))
