@@ -60,6 +60,7 @@ METRICS: dict[str, Metric] = {
     "contact_precision_5mm": _f("contact_precision_5mm", "contact precision, 5 mm", "shape", "poses", "hand"),
     "contact_recall_5mm": _f("contact_recall_5mm", "contact recall, 5 mm", "shape", "poses", "hand"),
     "contact_f1_5mm": _f("contact_F1_5mm", "contact F1, 5 mm", "shape", "poses", "hand"),
+    "hand_found": _f("hand_found", "hand found"),
     "mask_iou_object": _f("mask_IoU", "mask IoU", "object_masks"),
     "mask_iou_hand": _f("mask_IoU_hand", "mask IoU, hand", "hand_masks"),
     "silhouette_iou": _f("silhouette_IoU", "silhouette IoU", "object_masks"),

@@ -55,7 +55,7 @@ def _shown(measured: Metrics, failed: bool, found: Placed) -> Table:
         notes.append("the predicted mesh is not watertight: no penetration, no volume")
     table = Table("metric", "value", caption="; ".join(notes) or None)
     for key, metric in METRICS.items():
-        if not metric.name.startswith(("mask", "silhouette", "seconds", "memory")):
+        if not metric.name.startswith(("hand_found", "mask", "silhouette", "seconds", "memory")):
             value = measured.get(key)
             table.add_row(metric.title, "–" if value is None else f"{value:.{metric.decimals}f}")
     return table

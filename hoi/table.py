@@ -13,6 +13,10 @@ from hoi.errors import InputError
 
 CATEGORIES = ("mug", "bottle", "kettle", "bowl", "knife", "toycar")
 DATASETS = ("diffhoi", "hoi4d", "ho3d", "dexycb")  # published ones: docs/datasets.md
+ShiftWord = Literal[  # how a procedural clip is filmed otherwise: hoi/sources/shifts.py
+    "clutter", "passerby", "dark_skin", "pale_skin", "hard_light", "coloured_light", "dim", "motion_blur", "defocus",
+    "handheld", "compressed", "left_hand",
+]  # fmt: skip
 NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -31,6 +35,7 @@ class ClipRow(BaseModel):
     split: Literal["train", "test"] | None = None
     seed: int | None = Field(None, ge=0)
     person: Literal["first", "third"] | None = None
+    shift: ShiftWord | None = None
     hands: str | None = Field(None, pattern=r"^[a-z0-9_]+$")
     part: int | None = Field(None, ge=1)
     focal_px: float | None = Field(None, gt=0, allow_inf_nan=False)
@@ -87,8 +92,8 @@ class ClipRow(BaseModel):
                 raise ValueError(f"category of a procedural clip: one of {', '.join(CATEGORIES)}")
             if self.path is not None or self.split is None or self.seed is None:
                 raise ValueError("a procedural clip has a split and a seed, and no path")
-        elif self.person is not None:
-            raise ValueError("person is of procedural clips alone: it chooses their camera")
+        elif self.person is not None or self.shift is not None:
+            raise ValueError("person and shift are of procedural clips alone: they choose how those are filmed")
         elif self.path is None:
             raise ValueError(f"a {self.source} clip needs a path")
         if self.hands is not None and self.source != "diffhoi":

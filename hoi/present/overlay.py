@@ -9,7 +9,7 @@ import cv2
 import imageio_ffmpeg
 import numpy as np
 import trimesh
-from jaxtyping import Float, Integer, UInt8
+from jaxtyping import Bool, Float, Integer, UInt8
 
 from hoi.artefacts import whole
 from hoi.present.render import HAND_RGB, OBJECT_RGB, Body, Picture, Shape, render
@@ -61,6 +61,16 @@ def blend(frame: UInt8[np.ndarray, "h w 3"], picture: Picture, opacity: float = 
         lines, _ = cv2.findContours((picture.instance == i).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
         cv2.drawContours(out, lines, -1, colour, width, cv2.LINE_AA)
     return out
+
+
+def masked(
+    frame: UInt8[np.ndarray, "h w 3"], object_mask: Bool[np.ndarray, "h w"], hand_mask: Bool[np.ndarray, "h w"]
+) -> UInt8[np.ndarray, "h w 3"]:
+    """The frame with the masks of object (blue) and hand (orange) over it, half transparent and outlined."""
+    instance = np.where(object_mask, 0, np.where(hand_mask, 1, -1)).astype(np.int32)
+    coverage = (instance >= 0).astype(np.float32)
+    rgb = (np.array(CONTOURS, np.float32) / 255)[instance] * coverage[..., None]
+    return blend(frame, Picture(rgb, coverage, instance), 0.5)
 
 
 def overlaid(frame: UInt8[np.ndarray, "h w 3"], fitted: Fitted, i: int) -> UInt8[np.ndarray, "h w 3"]:

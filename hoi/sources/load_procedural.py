@@ -37,7 +37,7 @@ def load_procedural(row: ClipRow, settings: PrepareClip) -> tuple[Prepared, Proc
     made = settings.procedural
     if row.person is not None:
         made = made.model_copy(update={"first_person_share": float(row.person == "first")})
-    clip = make_clip(str(row.category), int(row.seed or 0), made, split=str(row.split))
+    clip = make_clip(str(row.category), int(row.seed or 0), made, split=str(row.split), shift=row.shift)
     span = slice(row.first, None if row.last is None else row.last + 1, row.stride)
     return _prepared(clip, span, row), _truth(clip, span)
 
@@ -50,7 +50,7 @@ def _prepared(clip: ProceduralClip, span: slice, row: ClipRow) -> Prepared:
     origin = {
         "source": "procedural", "path": None, "sha256": None, "frames": list(range(len(frames))), "scale": 1.0,
         "intrinsics": "given", "truth": "gt", "split": row.split, "seed": row.seed,
-    }  # fmt: skip
+    } | ({"shift": row.shift} if row.shift else {})  # fmt: skip
     masks = {name: dict(enumerate(m)) for name, m in _visible(clip, span).items()}
     hands = {"model": np.array("open"), "T_cam_hand": clip.T_cam_hand[span], "pose": clip.pose[span]}
     return Prepared(clip.frames[span], info, origin, masks, {**hands, "betas": clip.betas})

@@ -77,6 +77,18 @@ def tremor(frames: int, size: float, columns: int, rng: np.random.Generator) -> 
     return size * wild / 0.3
 
 
+def between(T: Float[np.ndarray, "n 4 4"], i: int, frames: float) -> Float[np.ndarray, "4 4"]:
+    """A moving pose a fraction of a frame (-1 to 1) after frame i, at constant speed between frames and beyond the ends."""
+    if frames == 0:
+        return T[i]
+    j = i + 1 if i == 0 or (frames > 0 and i + 1 < len(T)) else i - 1
+    share, out = frames * (j - i), np.eye(4, dtype=T.dtype)
+    turn = Rotation.from_matrix(T[j, :3, :3] @ T[i, :3, :3].T).as_rotvec()
+    out[:3, :3] = Rotation.from_rotvec(share * turn).as_matrix() @ T[i, :3, :3]
+    out[:3, 3] = T[i, :3, 3] + share * (T[j, :3, 3] - T[i, :3, 3])
+    return out
+
+
 def angles(script: Script, frames: int) -> Float[np.ndarray, "n 2"]:
     """Turn and tilt of every frame, rad, before scaling."""
     return np.stack([_curve(script.turn, frames), _curve(script.tilt, frames)], 1)

@@ -1,6 +1,6 @@
 """Clips made by us, with exact truth: a hand that holds and moves a procedural object before a camera."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -12,8 +12,9 @@ from jaxtyping import Bool, Float, UInt8
 from hoi.config import ProceduralSettings
 from hoi.hand.model import load_hand
 from hoi.sources import motion
+from hoi.sources.backdrops import make_passerby
 from hoi.sources.grasps import Grasp, find_grasp
-from hoi.sources.scenery import Film, Scenery, make_film, make_lights, make_scenery, table_shadow
+from hoi.sources.scenery import MARGIN_PX, Film, Scenery, make_film, make_lights, make_scenery, table_shadow
 from hoi.sources.shading import (
     Lights,
     Look,
@@ -28,7 +29,9 @@ from hoi.sources.shading import (
     window,
 )
 from hoi.sources.shapes import ProceduralObject, Split, make_object, surface_albedo, surface_shine
+from hoi.sources.shifts import SHIFTS, Shift
 from hoi.sources.skin import Body, make_body
+from hoi.sources.srgb import to_linear, to_srgb
 
 
 @dataclass(frozen=True)
@@ -70,22 +73,31 @@ class Take:
     elbow: Float[np.ndarray, "n 3"]
     up: Float[np.ndarray, " 3"]
 
+    def moved(self, T: Float[np.ndarray, "n 4 4"]) -> "Take":
+        """Object and hand carried by a motion of the camera frame, frame by frame."""
+        poses = {name: (T @ getattr(self, name)).astype(np.float32) for name in ("T_cam_obj", "T_cam_hand")}
+        return replace(self, **poses)
 
-def make_clip(category: str, seed: int, settings: ProceduralSettings, split: Split = "test") -> ProceduralClip:
-    """The clip of a category, seed and split; the same arguments give the same clip.
+
+def make_clip(
+    category: str, seed: int, settings: ProceduralSettings, split: Split = "test", shift: str | None = None
+) -> ProceduralClip:
+    """The clip of a category, seed and split, filmed as ever or as a word of SHIFTS says; the same arguments give the same.
 
     Raises InputError where no grasp is found for a seed.
     """
-    rng = np.random.default_rng([seed, {"train": 0, "test": 1}[split], *category.encode()])
+    number, otherwise = {"train": 0, "test": 1}[split], SHIFTS[shift] if shift else Shift()
+    rng = np.random.default_rng([seed, number, *category.encode()])
+    shift_rng = np.random.default_rng([seed, number, *category.encode(), *(shift or "").encode(), 1])
     thing = make_object(category, seed, split)
-    hand = load_hand("left" if rng.random() < settings.left_share else "right")
+    hand = load_hand("left" if rng.random() < settings.left_share or otherwise.left else "right")
     betas = np.clip(rng.normal(0, 0.7, 10), -1.5, 1.5).astype(np.float32)
     grasp = find_grasp(thing, hand, betas, settings, seed)
-    body = make_body(hand, betas, rng)
+    body = make_body(hand, betas, rng, otherwise.tone_srgb)
     focal = settings.focal_over_width * settings.width_px
     K = np.array([[focal, 0, settings.width_px / 2], [0, focal, settings.height_px / 2], [0, 0, 1]], np.float32)
     take = direct(thing, body, grasp, K, category, settings, rng)
-    return film(thing, body, take, grasp, K, settings, rng)
+    return film(thing, body, take, grasp, K, settings, otherwise, rng, shift_rng)
 
 
 def direct(
@@ -221,36 +233,88 @@ def film(
     grasp: Grasp,
     K: np.ndarray,
     settings: ProceduralSettings,
+    shift: Shift,
     rng: np.random.Generator,
+    shift_rng: np.random.Generator,
 ) -> ProceduralClip:
-    """Render every frame and its truth."""
+    """Render every frame and its truth. What a shift draws comes from `shift_rng`, so that all else stays as drawn."""
     h, w, n = settings.height_px, settings.width_px, len(take.pose)
-    lights, camera, crease = make_lights(take.up, rng), make_film(rng), creased(thing.vertices, thing.faces)
-    lowest = min(float(((thing.vertices @ T[:3, :3].T + T[:3, 3]) @ take.up).min()) for T in take.T_cam_obj)
-    room = make_scenery(K, h, w, take.up, lowest - float(rng.uniform(0.02, 0.12)), lights, rng)
+    T_now_first = shift.camera(n, shift_rng)
+    take = take.moved(shift.swing(n, settings.fps, shift_rng))
+    room, lights, camera = _set_up(thing, take, K, settings, shift, rng, shift_rng)
     sway = motion.tremor(n, 1.0, 2, rng)
+    take, crease = take.moved(T_now_first), creased(thing.vertices, thing.faces)
+    passerby = make_passerby(shift_rng) if shift.passerby else None
     truth: dict[str, list] = {
         k: [] for k in ("object_mask", "hand_mask", "forearm_mask", "object_amodal", "hand_amodal", "depth")
     }
     frames = []
     for i in range(n):
-        T = take.T_cam_hand[i]
-        skin = (body.vertices(take.pose[i], take.elbow[i]) @ T[:3, :3].T + T[:3, 3]).astype(np.float32)
-        surfaces = [body.surface(skin), object_surface(thing, take.T_cam_obj[i], crease)]
-        for key, value in _truth(surfaces, body.hand_faces, K, h, w).items():
+        for key, value in _truth(_surfaces(thing, body, take, crease, i, 0.0), body.hand_faces, K, h, w).items():
             truth[key].append(value)
-        frames.append(_picture(surfaces, K, room, sway[i], lights, camera, settings, rng))
+        behind = room
+        if passerby is not None:
+            behind = passerby.drawn_into(room, lights.room_colour, K, (h, w), (i - n / 2) / settings.fps)
+        here, lit = behind.seen_from(T_now_first[i], K, h, w), lights.seen_from(T_now_first[i])
+        shots = [
+            _picture(_surfaces(thing, body, take, crease, i, moment), *view, here, sway[i], lit, camera, rng)
+            for moment, view in zip(shift.moments.tolist(), _views(K, settings, len(shift.moments)), strict=True)
+        ]
+        frames.append(camera.record(shift.through_lens(_added_up(shots)), rng))
     with torch.no_grad():
         keypoints = body.hand(
             torch.from_numpy(take.pose), torch.from_numpy(body.betas)[None].expand(n, -1)
         ).keypoints.numpy()
     joints = np.einsum("nij,nkj->nki", take.T_cam_hand[:, :3, :3], keypoints) + take.T_cam_hand[:, None, :3, 3]
     return ProceduralClip(
-        category=thing.category, side=body.hand.side, fps=settings.fps, frames=np.stack(frames), K=K,
-        object_mesh=thing.mesh,
+        category=thing.category, side=body.hand.side, fps=settings.fps,
+        frames=shift.stored(np.stack(frames), settings.fps), K=K, object_mesh=thing.mesh,
         T_cam_obj=take.T_cam_obj, T_cam_hand=take.T_cam_hand, pose=take.pose, betas=body.betas,
         joints_cam=joints.astype(np.float32), grasp=grasp, **{k: np.stack(v) for k, v in truth.items()},
     )  # fmt: skip
+
+
+def _set_up(
+    thing: ProceduralObject,
+    take: Take,
+    K: np.ndarray,
+    settings: ProceduralSettings,
+    shift: Shift,
+    rng: np.random.Generator,
+    shift_rng: np.random.Generator,
+) -> tuple[Scenery, Lights, Film]:
+    """Room, lights and camera of a clip, in the frame of the camera's first place."""
+    lights, camera = shift.lights(make_lights(take.up, rng), shift_rng), shift.exposed(make_film(rng))
+    lowest = min(float(((thing.vertices @ T[:3, :3].T + T[:3, 3]) @ take.up).min()) for T in take.T_cam_obj)
+    height_m, margin_px = lowest - float(rng.uniform(0.02, 0.12)), MARGIN_PX + shift.margin_px(settings.width_px)
+    size = settings.height_px, settings.width_px
+    return make_scenery(K, *size, take.up, height_m, lights, rng, shift.decor, margin_px), lights, camera
+
+
+def _surfaces(thing: ProceduralObject, body: Body, take: Take, crease: tuple, i: int, moment: float) -> list[Surface]:
+    """Body and object a fraction of a frame after frame i; fingers as in frame i."""
+    T_cam_hand, T_cam_obj = (motion.between(T, i, moment) for T in (take.T_cam_hand, take.T_cam_obj))
+    skin = body.vertices(take.pose[i], take.elbow[i]) @ T_cam_hand[:3, :3].T + T_cam_hand[:3, 3]
+    return [body.surface(skin.astype(np.float32)), object_surface(thing, T_cam_obj, crease)]
+
+
+def _views(
+    K: Float[np.ndarray, "3 3"], settings: ProceduralSettings, shots: int
+) -> list[tuple[np.ndarray, ProceduralSettings]]:
+    """Intrinsics and settings of the pictures of one frame: of many, each has one ray a pixel, at a place of its own in it."""
+    if shots == 1:
+        return [(K, settings)]
+    few, views = settings.model_copy(update={"supersampling": 1}), []
+    for k in range(shots):
+        inner = K.copy()
+        inner[:2, 2] += np.modf([0.5 + 0.7549 * k, 0.5 + 0.5698 * k])[0] - 0.5  # R2, a low-discrepancy sequence
+        views.append((inner, few))
+    return views
+
+
+def _added_up(shots: list[Float[np.ndarray, "h w 3"]]) -> Float[np.ndarray, "h w 3"]:
+    """The mean of display-referred pictures as light, which is what an open shutter sees."""
+    return shots[0] if len(shots) == 1 else to_srgb(np.mean([to_linear(s) for s in shots], axis=0))
 
 
 def _truth(surfaces: list[Surface], hand_faces: int, K: np.ndarray, h: int, w: int) -> dict[str, np.ndarray]:
@@ -273,14 +337,14 @@ def _truth(surfaces: list[Surface], hand_faces: int, K: np.ndarray, h: int, w: i
 def _picture(
     surfaces: list[Surface],
     K: np.ndarray,
+    settings: ProceduralSettings,
     room: Scenery,
     sway_px: np.ndarray,
     lights: Lights,
     camera: Film,
-    settings: ProceduralSettings,
     rng: np.random.Generator,
-) -> UInt8[np.ndarray, "h w 3"]:
-    """One frame: supersampled foreground over the room, developed and recorded."""
+) -> Float[np.ndarray, "h w 3"]:
+    """One picture: supersampled foreground over the room, developed, before the camera records it."""
     h, w = settings.height_px, settings.width_px
     rows, cols, inner = window(np.concatenate([s.vertices for s in surfaces]), K, h, w)
     size = rows.stop - rows.start, cols.stop - cols.start
@@ -293,4 +357,4 @@ def _picture(
     shown, cover = (cv2.resize(x.astype(np.float32), size[::-1], interpolation=cv2.INTER_AREA) for x in (shown, cover))
     picture = develop(room.crop(sway_px, h, w) * table_shadow(scene, room, lights, h, w, rng), camera.exposure)
     picture[rows, cols] = shown + picture[rows, cols] * (1 - cover[..., None])
-    return camera.record(picture, rng)
+    return picture

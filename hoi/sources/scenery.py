@@ -3,6 +3,7 @@
 # ASSUME: all of it is a choice of look; only hand and object carry truth.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -14,21 +15,78 @@ from hoi.sources.shading import Lights, openness, shadow, unit
 SHADOW_STEP = 4  # pixels between samples of the shadow on the table, which is out of focus anyway
 MARGIN_PX = 24  # the picture of the room is larger than a frame, so that it can sway
 
+Paint = Callable[[np.ndarray, np.ndarray, np.random.Generator], np.ndarray]  # albedo (h, w, 3) at metres on a plane
+
+
+@dataclass(frozen=True)
+class Planes:
+    """Table and wall in the camera frame, metres: up . x = table_height, ahead . x = wall_at. up, ahead: unit, square."""
+
+    up: Float[np.ndarray, " 3"]
+    table_height: float
+    wall_at: float
+
+    @property
+    def ahead(self) -> Float[np.ndarray, " 3"]:
+        """The level direction into the picture."""
+        return unit(np.array([0, 0, 1.0]) - self.up[2] * self.up)
+
+    def distances(
+        self, origin: Float[np.ndarray, " 3"], d: Float[np.ndarray, "h w 3"]
+    ) -> tuple[Float[np.ndarray, "h w"], Float[np.ndarray, "h w"]]:
+        """How many of the steps d lead from an origin to the table and to the wall."""
+        fall = np.minimum(d @ self.up, -1e-4)
+        t_table = np.where(fall < -1e-4, (self.table_height - origin @ self.up) / fall, 1e6)
+        return t_table, (self.wall_at - origin @ self.ahead) / np.maximum(d @ self.ahead, 1e-3)
+
+
+def rays_around(
+    K: Float[np.ndarray, "3 3"], height: int, width: int, margin_px: int
+) -> tuple[Float[np.ndarray, "h w 3"], Float[np.ndarray, "h w 2"]]:
+    """Rays with z = 1 through the pixels of a frame and of a margin around it, and those pixels' centres (x, y)."""
+    h, w = height + 2 * margin_px, width + 2 * margin_px
+    v, u = np.meshgrid(np.arange(h) + 0.5 - margin_px, np.arange(w) + 0.5 - margin_px, indexing="ij")
+    d = np.stack([(u - K[0, 2]) / K[0, 0], (v - K[1, 2]) / K[1, 1], np.ones_like(u)], -1)
+    return d, np.stack([u, v], -1)
+
+
+def coarsely(picture: Float[np.ndarray, "h w 3"], height: int, width: int) -> Float[np.ndarray, "i j 3"]:
+    """Every SHADOW_STEP-th pixel of the frame in the middle of a picture."""
+    top, left = (picture.shape[0] - height) // 2, (picture.shape[1] - width) // 2
+    return picture[top : top + height : SHADOW_STEP, left : left + width : SHADOW_STEP].astype(np.float32)
+
 
 @dataclass(frozen=True)
 class Scenery:
-    """A linear-light picture of the room, MARGIN_PX larger on every side, and points of the table in the camera frame.
+    """A linear-light picture of the room, larger than a frame on every side, and points of the table in the camera frame.
 
     table: a grid of points, one for every SHADOW_STEP-th pixel of a frame, 0 where there is no table.
     """
 
     image: Float[np.ndarray, "h w 3"]
     table: Float[np.ndarray, "i j 3"]
+    planes: Planes
 
     def crop(self, sway_px: Float[np.ndarray, " 2"], height: int, width: int) -> Float[np.ndarray, "h w 3"]:
         """The room as one frame sees it, moved by a few pixels."""
-        shift = np.float32([[1, 0, sway_px[0] - MARGIN_PX], [0, 1, sway_px[1] - MARGIN_PX]])
+        margin = (self.image.shape[0] - height) // 2
+        shift = np.float32([[1, 0, sway_px[0] - margin], [0, 1, sway_px[1] - margin]])
         return cv2.warpAffine(self.image, shift, (width, height), borderMode=cv2.BORDER_REPLICATE)
+
+    def seen_from(
+        self, T_now_first: Float[np.ndarray, "4 4"], K: Float[np.ndarray, "3 3"], height: int, width: int
+    ) -> "Scenery":
+        """The room before a camera that has moved since the first place: its picture projected anew off table and wall."""
+        if np.array_equal(T_now_first, np.eye(4)):
+            return self
+        R, t = T_now_first[:3, :3], T_now_first[:3, 3]
+        d, origin, margin = rays_around(K, height, width, MARGIN_PX)[0] @ R, -R.T @ t, self.image.shape[0] - height
+        t_table, t_wall = self.planes.distances(origin, d)
+        points = origin + d * np.minimum(t_table, t_wall)[..., None]
+        at = points[..., :2] / np.maximum(points[..., 2:], 1e-3) * [K[0, 0], K[1, 1]] + K[:2, 2] + margin // 2 - 0.5
+        image = cv2.remap(self.image, at.astype(np.float32), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+        table = np.where((t_table < t_wall)[..., None], points @ R.T + t, 0.0)
+        return Scenery(image, coarsely(table, height, width), self.planes)
 
 
 def smooth_noise(
@@ -58,30 +116,27 @@ def make_scenery(
     table_height: float,
     lights: Lights,
     rng: np.random.Generator,
+    decor: "Decor",
+    margin_px: int = MARGIN_PX,
 ) -> Scenery:
     """The room of one clip. up: unit, camera frame; the table is the plane up . x = table_height (< 0: below)."""
-    h, w = height + 2 * MARGIN_PX, width + 2 * MARGIN_PX
-    v, u = np.meshgrid(np.arange(h) + 0.5 - MARGIN_PX, np.arange(w) + 0.5 - MARGIN_PX, indexing="ij")
-    d = np.stack([(u - K[0, 2]) / K[0, 0], (v - K[1, 2]) / K[1, 1], np.ones_like(u)], -1)
-    ahead = unit(np.array([0, 0, 1.0]) - up[2] * up)
-    right = np.cross(ahead, up)
-    fall, forward, aside = d @ up, d @ ahead, d @ right
-    wall_at = rng.uniform(1.3, 2.2)
-    t_table = np.where(fall < -1e-4, table_height / np.minimum(fall, -1e-4), 1e6)
-    t_wall = wall_at / np.maximum(forward, 1e-3)
-    wall = _wall(aside * t_wall, fall * t_wall - table_height, rng)
-    table = _table(aside * t_table, forward * t_table, rng)
+    d, pixels = rays_around(K, height, width, margin_px)
+    u, v = pixels[..., 0], pixels[..., 1]
+    planes = Planes(up, table_height, rng.uniform(1.3, 2.2))
+    fall, forward, aside = d @ up, d @ planes.ahead, d @ np.cross(planes.ahead, up)
+    t_table, t_wall = planes.distances(np.zeros(3), d)
+    wall = decor.wall(aside * t_wall, fall * t_wall - table_height, rng)
+    table = decor.table(aside * t_table, forward * t_table, rng)
     is_table = (t_table < t_wall)[..., None]
-    light = lights.key_colour * 0.32 + lights.sky_colour
+    light = lights.room_colour
     glow = 1 - 0.35 * np.clip(np.hypot(u / width - rng.uniform(0.2, 0.8), v / height - 0.3), 0, 1)[..., None]
     image = np.where(is_table, table * 1.1, wall) * light * glow
-    blur = rng.uniform(2.2, 4.0) * width / 480
+    blur = rng.uniform(*decor.blur) * width / 480
     image = cv2.GaussianBlur(image.astype(np.float32), (0, 0), blur)
     near = cv2.GaussianBlur((table * light * glow * 1.1).astype(np.float32), (0, 0), blur * 0.4)
     weight = (is_table[..., 0] * np.clip(1.2 - (t_table - 0.6) / 0.6, 0, 1))[..., None].astype(np.float32)
-    inner = (slice(MARGIN_PX, MARGIN_PX + height, SHADOW_STEP), slice(MARGIN_PX, MARGIN_PX + width, SHADOW_STEP))
-    points = np.where(is_table, d * t_table[..., None], 0.0)[inner]
-    return Scenery(image * (1 - weight) + near * weight, points.astype(np.float32))
+    points = np.where(is_table, d * t_table[..., None], 0.0)
+    return Scenery(image * (1 - weight) + near * weight, coarsely(points, height, width), planes)
 
 
 def table_shadow(
@@ -93,8 +148,8 @@ def table_shadow(
     points = room.table[there]
     up = np.tile(lights.up, (len(points), 1)).astype(np.float32)
     direct = shadow(scene, points, lights, 6, rng)
-    lit[there] = 1 - 0.5 * (1 - direct) - 0.3 * (1 - openness(scene, points, up, 6, 0.15, rng))
-    lit = cv2.resize(cv2.GaussianBlur(lit, (0, 0), 1.5), (width, height), interpolation=cv2.INTER_LINEAR)
+    lit[there] = 1 - lights.key_share * (1 - direct) - 0.3 * (1 - openness(scene, points, up, 6, 0.15, rng))
+    lit = cv2.resize(cv2.GaussianBlur(lit, (0, 0), lights.shadow_blur), (width, height), interpolation=cv2.INTER_LINEAR)
     return lit[..., None]
 
 
@@ -155,6 +210,15 @@ def _table(x: np.ndarray, z: np.ndarray, rng: np.random.Generator) -> np.ndarray
         )
         picture = np.where(inside[..., None], muted_colour(rng, 0.05, 0.7), picture)
     return picture
+
+
+@dataclass(frozen=True)
+class Decor:
+    """How table and wall are painted, and how far out of focus they are: the range of the blur, pixels of a frame 480 wide."""
+
+    wall: Paint = _wall
+    table: Paint = _table
+    blur: tuple[float, float] = (2.2, 4.0)
 
 
 @dataclass(frozen=True)

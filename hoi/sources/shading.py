@@ -5,7 +5,7 @@ Everything is in the camera frame (OpenCV, metres). Colours are linear RGB until
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from scipy.ndimage import map_coordinates
 
 from hoi.field.compiled import compiled
+from hoi.sources.srgb import to_srgb
 
 BACKGROUND = -1
 
@@ -46,7 +47,10 @@ class Surface:
 
 @dataclass(frozen=True)
 class Lights:
-    """A round area light, a sky above a ground, and one bright window that only mirrors show."""
+    """A round area light, a sky above a ground, and one bright window that only mirrors show.
+
+    key_share: of the light on the table, lost in the shadow of hand and object; shadow_blur: softness of that shadow.
+    """
 
     key_position: Float[np.ndarray, " 3"]
     key_radius_m: float
@@ -54,6 +58,18 @@ class Lights:
     sky_colour: Float[np.ndarray, " 3"]
     ground_colour: Float[np.ndarray, " 3"]
     up: Float[np.ndarray, " 3"]
+    key_share: float = 0.5
+    shadow_blur: float = 1.5
+
+    @property
+    def room_colour(self) -> Float[np.ndarray, " 3"]:
+        """Light on table and wall."""
+        return self.key_colour * 0.32 + self.sky_colour
+
+    def seen_from(self, T_now_first: Float[np.ndarray, "4 4"]) -> "Lights":
+        """The same lights in the frame of a camera that has moved."""
+        R, t = T_now_first[:3, :3], T_now_first[:3, 3]
+        return replace(self, key_position=R @ self.key_position + t, up=R @ self.up)
 
 
 @dataclass(frozen=True)
@@ -343,4 +359,4 @@ def develop(linear: Float[np.ndarray, "h w 3"], exposure: float) -> Float[np.nda
     """Scene-linear light to display values in [0, 1]: a soft shoulder (Narkowicz 2015), then sRGB."""
     x = np.maximum(linear * exposure, 0) * 0.8
     y = np.clip(x * (2.51 * x + 0.03) / (x * (2.43 * x + 0.59) + 0.14), 0, 1)
-    return np.where(y <= 0.0031308, 12.92 * y, 1.055 * np.maximum(y, 1e-8) ** (1 / 2.4) - 0.055)
+    return to_srgb(y)

@@ -13,15 +13,11 @@ from jaxtyping import Float, Int
 
 from hoi.hand.model import HandModel
 from hoi.sources.shading import Look, Noise, Surface, smooth_normals, unit
+from hoi.sources.srgb import to_linear
 
 RING_OFFSETS_M = (0.010, 0.025, 0.05, 0.085, 0.13, 0.18, 0.24, 0.31, 0.40, 0.50)
 TONES_SRGB = ((216, 166, 140), (210, 155, 127), (200, 143, 113), (184, 126, 96), (158, 103, 76), (122, 78, 56))
 TONE_CHANCES = (0.2, 0.25, 0.25, 0.15, 0.1, 0.05)
-
-
-def to_linear(srgb: np.ndarray) -> np.ndarray:
-    """sRGB in [0, 1] to linear light."""
-    return np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
 
 
 def loop_matrix(faces: Int[np.ndarray, "f 3"], count: int) -> tuple[sp.csr_matrix, np.ndarray]:
@@ -137,8 +133,13 @@ def _turn(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.eye(3) + k + k @ k / (1 + c)
 
 
-def make_body(hand: HandModel, betas: Float[np.ndarray, " 10"], rng: np.random.Generator) -> Body:
-    """A person's hand and forearm, with a skin of their own."""
+def make_body(
+    hand: HandModel,
+    betas: Float[np.ndarray, " 10"],
+    rng: np.random.Generator,
+    tone_srgb: tuple[int, int, int] | None = None,
+) -> Body:
+    """A person's hand and forearm, with a skin of their own: of a drawn tone, or of this one (bytes)."""
     faces, ring_set = hand.faces.numpy(), set(np.asarray(hand.wrist_ring).tolist())
     cap = np.isin(faces, sorted(_cap_vertices(faces, ring_set))).all(1)
     faces = faces[~cap]
@@ -156,7 +157,7 @@ def make_body(hand: HandModel, betas: Float[np.ndarray, " 10"], rng: np.random.G
     weights = subdivide @ np.concatenate(
         [hand.skin_weights.numpy(), np.tile(np.eye(16)[0], (len(RING_OFFSETS_M) * r, 1))]
     )
-    skin = Skin(keypoints, dorsal_directions(hand, betas), weights.argmax(1)[smooth[:, 0]], rng)
+    skin = Skin(keypoints, dorsal_directions(hand, betas), weights.argmax(1)[smooth[:, 0]], rng, tone_srgb)
     normals = smooth_normals(rest, smooth)
     attributes = np.concatenate([rest, normals, skin.complexion(rest, normals, along)], 1).astype(np.float32)
     return Body(hand, betas, loop, subdivide, smooth, 4 * len(faces), attributes, skin)
@@ -193,9 +194,11 @@ class Skin:
         dorsal: Float[np.ndarray, "5 3"],
         face_joint: Int[np.ndarray, " f"],
         rng: np.random.Generator,
+        tone_srgb: tuple[int, int, int] | None = None,
     ) -> None:
-        """face_joint: the joint (0 the wrist, then MANO's order) that moves each face most."""
-        tone = np.array(TONES_SRGB[rng.choice(len(TONES_SRGB), p=TONE_CHANCES)]) / 255 * rng.uniform(0.95, 1.05)
+        """face_joint: the joint (0 the wrist, then MANO's order) that moves each face most. tone_srgb: None for any tone."""
+        drawn = TONES_SRGB[rng.choice(len(TONES_SRGB), p=TONE_CHANCES)]
+        tone = np.array(tone_srgb or drawn) / 255 * rng.uniform(0.95, 1.05)
         self.tone = to_linear(tone + rng.normal(0, 0.008, 3)).astype(np.float32)
         self.keypoints, self.dorsal = keypoints.astype(np.float32), dorsal.astype(np.float32)
         self.face_finger = np.array([-1, *[1] * 3, *[2] * 3, *[4] * 3, *[3] * 3, *[0] * 3])[face_joint]

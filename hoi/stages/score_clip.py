@@ -41,8 +41,8 @@ def score_clip(
     measured = {
         "failed": False,
         "frames": len(fitted["pose"]),
-        "hand_found": float(np.mean(tracked["found"])),
         **score_placed(found, true, config, seed, float(source.info.fps or 1)),
+        "hand_found": float(np.mean(tracked["found"])),
         **score_masks(seen, truth.masks, _silhouettes(clip, found, fitted["K"]), joints_px),
         "seconds": record["seconds"],
         "memory_mb": record.get("memory_mb"),

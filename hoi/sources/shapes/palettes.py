@@ -6,6 +6,7 @@ import numpy as np
 
 from hoi.sources.shapes.model import Material
 from hoi.sources.shapes.textures import Brushed, Colour, Layer, Mottle, Speckle, Wood
+from hoi.sources.srgb import to_linear
 
 GLAZES = (
     "1f6f66 2d4f7c 8a2f2b e8e2d0 f2efe8 30343a 6b8f71 d9a441 5b4a78 3f7fa6 b5c7c9 7a9e3c c9573a 24483a a8b8a0 e6c9c9 "
@@ -22,8 +23,7 @@ INKS = "f4f1e6 f6e7b4 1d2430 8c1c13 0e4d45 d9a62e 253a73 e56b4e 7fb7a4 5a2a4f".s
 def rgb(code: str) -> Colour:
     """The linear RGB of an sRGB hex code (IEC 61966-2-1)."""
     value = np.array([int(code[i : i + 2], 16) for i in (0, 2, 4)]) / 255
-    linear = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
-    return tuple(float(c) for c in linear)
+    return tuple(float(c) for c in to_linear(value))
 
 
 def pick(rng: np.random.Generator, codes: Sequence[str], jitter: float = 0.06) -> Colour:

@@ -18,6 +18,7 @@ SETTINGS = ScoreClip.model_validate(
 JOINTS = np.random.default_rng(0).normal(size=(4, 21, 3)) * 0.05
 POSES = np.tile(np.eye(4), (4, 1, 1))
 MEASURED_ELSEWHERE = {
+    "hand_found",
     "mask_iou_object",
     "mask_iou_hand",
     "silhouette_iou",

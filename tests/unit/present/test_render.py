@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import trimesh
 
-from hoi.present.overlay import Fitted, MovingObject, blend, overlay_frames, write_video
+from hoi.present.overlay import Fitted, MovingObject, blend, masked, overlay_frames, write_video
 from hoi.present.render import Body, Shape, corner_normals, on_white, render
 from hoi.present.stills import gallery, sheet, still, write_png
 from hoi.present.views import TURNS, View, seen_from
@@ -86,6 +86,14 @@ def test_overlay_leaves_the_rest_of_the_frame_alone():
     assert (out[:5] == 90).all() and (out[24, 30] != 90).any()
     assert out[24, 42].astype(int)[0] > out[24, 42].astype(int)[2]  # the hand is warm
     assert out[18, 27].astype(int)[2] > out[18, 27].astype(int)[0]  # the object is blue
+
+
+def test_masks_lie_over_their_pixels_alone():
+    frame, thing, hand = np.full((60, 80, 3), 100, np.uint8), np.zeros((60, 80), bool), np.zeros((60, 80), bool)
+    thing[10:30, 10:30], hand[10:30, 25:50] = True, True
+    seen = masked(frame, thing, hand)
+    assert (seen[31:] == 100).all() and (seen[:, 51:] == 100).all()
+    assert seen[20, 27].argmax() == 2 and seen[20, 40].argmax() == 0, "blue, where both claim a pixel, and orange"
 
 
 def test_film_and_stills_are_written_whole(tmp_path):

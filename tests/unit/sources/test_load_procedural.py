@@ -16,12 +16,12 @@ SETTINGS = PrepareClip(**yaml.safe_load((Path(__file__).parents[3] / "config/con
 def test_person_chooses_the_camera(monkeypatch, person, share):
     seen = []
 
-    def stop(category, seed, settings, split):
-        seen.append(settings.first_person_share)
+    def stop(category, seed, settings, split, shift):
+        seen.append((settings.first_person_share, shift))
         raise StopIteration
 
     monkeypatch.setattr(load_procedural, "make_clip", stop)
-    row = ClipRow(clip="a", source="procedural", category="mug", split="test", seed=0, person=person)
+    row = ClipRow(clip="a", source="procedural", category="mug", split="test", seed=0, person=person, shift="dim")
     with pytest.raises(StopIteration):
         load_procedural.load_procedural(row, SETTINGS)
-    assert seen == [share]
+    assert seen == [(share, "dim")]
