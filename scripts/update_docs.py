@@ -1,8 +1,9 @@
-"""Bring README.md and docs/results.md up to date with `results/`: no number there is typed by hand.
+"""Bring README.md and pages of docs/ up to date with `results/`: no number in their blocks is typed by hand.
 
     snakemake -c2 && python scripts/update_docs.py
 
-Text between `<!-- begin NAME -->` and `<!-- end NAME -->` is replaced by the block of that name.
+Text between `<!-- begin NAME -->` and `<!-- end NAME -->` is replaced by the block of that name. Tables and figures of the
+overlays (`STUDIES`) and the stress set are brought up to date where they were run.
 """
 
 import re
@@ -10,6 +11,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -19,31 +21,105 @@ from PIL import Image
 
 from hoi.artefacts import read_json, read_npz
 from hoi.clip import read_clip, read_truth
-from hoi.errors import InputError
+from hoi.errors import DataFailure, InputError
+from hoi.evaluate.masks import iou
 from hoi.meshes import read_mesh
 from hoi.metrics import METRICS
 from hoi.present.figures import stacked_bars
 from hoi.present.hands import open_hand_cam
-from hoi.present.overlay import Fitted, MovingObject
+from hoi.present.overlay import Fitted, MovingObject, masked
 from hoi.present.render import TRUTH_RGB
-from hoi.present.stills import clip_row, sheet, write_png
+from hoi.present.stills import captioned, clip_row, sheet, write_png
 from hoi.table import read_table
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
+STUDIES = ("prior", "channels", "motion", "noise", "views", "length", "viewpoint")
 STAGES = ("prepare_clip", "track_hand", "mask_clip", "fit_clip", "show_clip", "score_clip")
 
 
+@cache
+def main_rows() -> pd.DataFrame:
+    """The main table's rows."""
+    return pd.read_csv(RESULTS / "tables/main.csv")
+
+
+def variants() -> set[str]:
+    """Those of the main table; overlays leave others beside them."""
+    return set(main_rows()["variant"])
+
+
+@cache
 def scores() -> pd.DataFrame:
-    """A row a clip and variant."""
-    known = set(read_table(ROOT / "config/clips.tsv"))
-    paths = [p for p in sorted(RESULTS.glob("scores/*/*.json")) if p.stem in known]
+    """A row a clip and variant of the main table."""
+    known, shown = set(read_table(ROOT / "config/clips.tsv")), variants()
+    paths = [p for p in sorted(RESULTS.glob("scores/*/*.json")) if p.stem in known and p.parent.name in shown]
     return pd.DataFrame([read_json(p) for p in paths])
 
 
 def main_table() -> str:
     """The table as the workflow wrote it."""
     return (RESULTS / "tables/main.md").read_text().strip()
+
+
+def means() -> pd.DataFrame:
+    """The main table's means over clips, a row a variant."""
+    table = main_rows().set_index("variant")
+    return table[table["category"] == "mean"]
+
+
+def aims_table() -> str:
+    """What was aimed at, beside what the last run reached."""
+    mean, each = means(), scores()
+    full, plain, oracle = (mean.loc[v] for v in ("diffhoi", "no_prior", "oracle"))
+    made, real = each[each["f5"].notna()], each[each["clip"] == "bottle_cup"].set_index("variant")
+    own = made[made["variant"] == "diffhoi"]
+    rows = [
+        ("real clip: frames with the hand found", "95 %", f"{100 * real.loc['diffhoi', 'hand_found']:.0f} %"),
+        ("real clip: object IoU against the reference masks", "0.85", f"{real.loc['diffhoi', 'mask_iou_object']:.3f}"),
+        (
+            "real clip: silhouette IoU of the fit against the reference masks",
+            "0.80",
+            f"{real.loc['diffhoi', 'silhouette_iou']:.3f} with the prior, {real.loc['no_prior', 'silhouette_iou']:.3f} without",
+        ),
+        ("seconds of a fit, 30 frames, no prior: mean", "120", f"{plain['seconds']:.0f}"),
+        ("the same with the prior: mean (most)", "240", f"{full['seconds']:.0f} ({own['seconds'].max():.0f})"),
+        ("memory of a fit with the prior: most", "4 GB", f"{own['memory_mb'].max() / 1000:.1f} GB"),
+        ("F@5 mm of `diffhoi` over `no_prior`", "+ 0.10", f"+ {full['F@5mm'] - plain['F@5mm']:.3f}"),
+        ("CD of `diffhoi` over that of `no_prior`", "0.6", f"{full['CD_cm2'] / plain['CD_cm2']:.2f}"),
+        (
+            "`diffhoi`: F@5 mm, F@10 mm, CD",
+            "0.62, 0.91, 0.8",
+            f"{full['F@5mm']:.3f}, {full['F@10mm']:.3f}, {full['CD_cm2']:.2f}",
+        ),
+        ("F@5 mm of `oracle`, mean", "0.60", f"{oracle['F@5mm']:.3f} (F@10 mm {oracle['F@10mm']:.3f})"),
+    ]
+    lines = ["| figure | aim | reached |", "|---|---|---|", *(f"| {a} | {b} | {c} |" for a, b, c in rows)]
+    return "\n".join(lines)
+
+
+def gain_text() -> str:
+    """What the prior adds, in words, and the clips that it costs."""
+    mean = means()
+    full, plain = (mean.loc[v] for v in ("diffhoi", "no_prior"))
+    f5 = scores().dropna(subset="f5").pivot(index="clip", columns="variant", values="f5")
+    worse = f5[f5["diffhoi"] < f5["no_prior"]]
+    lost = ", ".join(f"`{clip}` ({r['no_prior']:.2f} to {r['diffhoi']:.2f})" for clip, r in worse.iterrows())
+    return (
+        f"**On the 12 test clips**, nothing given: F@5 mm rises from {plain['F@5mm']:.3f} to {full['F@5mm']:.3f}, F@10 mm from "
+        f"{plain['F@10mm']:.3f} to {full['F@10mm']:.3f}, and CD falls from {plain['CD_cm2']:.2f} to {full['CD_cm2']:.2f} cm², "
+        f"{full['CD_cm2'] / plain['CD_cm2']:.2f} times ([results.md](results.md)).\n"
+        f"Clips whose F@5 mm is less with the prior than without: {lost or 'none'}."
+    )
+
+
+def study_table(name: str) -> str:
+    """The table of an overlay as the workflow wrote it, and its figure if it has one."""
+    text, figure = (RESULTS / f"tables/{name}.md").read_text().strip(), RESULTS / f"figures/{name}.png"
+    if not figure.exists():
+        return text
+    shutil.copy(figure, ROOT / f"docs/pictures/{name}.png")
+    return f"{text}\n\n![{name}](pictures/{name}.png)"
 
 
 def clips_table() -> str:
@@ -75,7 +151,7 @@ def protocols_table(clips: tuple[str, ...] = ("mug_0", "toycar_0", "knife_0", "k
 def penalties_table() -> str:
     """What a failed clip is charged."""
     charged = [f"{m.title} {m.penalty:g}" for m in METRICS.values() if m.penalty]
-    return "> " + ", ".join(charged) + "; every F, AUC, IoU and contact score 0."
+    return "> " + ", ".join(charged) + "; every F, AUC, IoU, contact score and share of frames 0."
 
 
 def seconds() -> pd.DataFrame:
@@ -87,7 +163,8 @@ def seconds() -> pd.DataFrame:
             variant = path.parent.name if path.parent.name != stage else ""
             rows.append({"stage": stage, "variant": variant, "clip": path.stem, "s": job["s"], "MB": job["max_rss"]})
     jobs = pd.DataFrame(rows)
-    return jobs[jobs["clip"].isin(set(read_table(ROOT / "config/clips.tsv")))]
+    shown = jobs["variant"].isin(variants() | {""})
+    return jobs[shown & jobs["clip"].isin(set(read_table(ROOT / "config/clips.tsv")))]
 
 
 def seconds_table() -> str:
@@ -157,6 +234,44 @@ def _shown(variant: str, clip: str) -> tuple[np.ndarray, Fitted, int, MovingObje
     return frames, fitted, len(frames) // 2, true
 
 
+def stress_table() -> str:
+    """The table of the stress set as the workflow wrote it, and its picture."""
+    caption = "Each shift's worse clip at its worst frame, as filmed and with the masks found:"
+    picture = "![frames of the stress set and their masks](pictures/stress.jpg)"
+    return "\n\n".join([(RESULTS / "tables/stress.md").read_text().strip(), caption, picture])
+
+
+def stress_picture(columns: int = 3, width_px: int = 480) -> None:
+    """Of each shift the frame whose object mask is worst in the clip whose masks are worst: as filmed, and as masked."""
+    worst: dict[str, tuple[float, np.ndarray]] = {}
+    for clip, row in read_table(ROOT / "config/stress.tsv").items():
+        if row.shift:
+            score, tile = _worst_frame(clip, f"{row.shift}, {row.category}", width_px)
+            worst[row.shift] = min(worst.get(row.shift, (2.0, tile)), (score, tile), key=lambda pair: pair[0])
+    tiles = [tile for _, tile in worst.values()]
+    rows = [np.concatenate(tiles[i : i + columns], 1) for i in range(0, len(tiles), columns)]
+    Image.fromarray(np.concatenate(rows)).save(ROOT / "docs/pictures/stress.jpg", quality=85)
+
+
+def _worst_frame(clip: str, title: str, width_px: int) -> tuple[float, np.ndarray]:
+    """Mean object IoU of a clip (-1: not masked at all), and its worst frame beside its masks, with a caption."""
+    folder = RESULTS / "clips" / clip
+    frames, true = read_clip(folder).frames(), read_truth(folder).masks["object"]
+    try:
+        found = read_npz("masks", RESULTS / f"masks/diffhoi/{clip}.npz")
+    except DataFailure as failure:
+        mean, text, pair = -1.0, f"{title}: {failure.found}", [frames[0], frames[0]]
+    else:
+        each = np.array([iou(found["object"][i], true[i]) for i in range(len(frames))], float)
+        i, mean = int(np.nanargmin(each)), float(np.nanmean(each))
+        text = f"{title}: IoU {each[i]:.2f}, mean {mean:.2f}"
+        pair = [frames[i], masked(frames[i], found["object"][i], found["hand"][i])]
+    wide = Image.fromarray(np.concatenate(pair, 1))
+    small = np.asarray(wide.resize((width_px, width_px * wide.height // wide.width), Image.Resampling.LANCZOS))
+    above = np.full((22, width_px, 3), 255, np.uint8)
+    return mean, captioned(np.concatenate([above, small]), text)
+
+
 def replace(path: Path, blocks: dict[str, Callable[[], str]]) -> None:
     """Fill the marked blocks of a page."""
     text = path.read_text()
@@ -171,8 +286,19 @@ def replace(path: Path, blocks: dict[str, Callable[[], str]]) -> None:
 if __name__ == "__main__":
     blocks = {
         "main": main_table, "clips": clips_table, "seconds": seconds_table, "protocols": protocols_table,
-        "penalties": penalties_table,
+        "penalties": penalties_table, "aims": aims_table, "gain": gain_text,
     }  # fmt: skip
     pictures()
-    for page in (ROOT / "README.md", ROOT / "docs/results.md", ROOT / "docs/evaluation.md"):
-        replace(page, blocks)
+    blocks |= {name: partial(study_table, name) for name in STUDIES if (RESULTS / f"tables/{name}.md").exists()}
+    if (RESULTS / "tables/stress.md").exists():
+        blocks["stress"] = stress_table
+        stress_picture()
+    for page in (
+        "README.md",
+        "docs/results.md",
+        "docs/evaluation.md",
+        "docs/wild.md",
+        "docs/ablations.md",
+        "docs/prior.md",
+    ):
+        replace(ROOT / page, blocks)

@@ -61,7 +61,7 @@ def test_a_changed_stage_gives_its_followers_their_own_files():
 def table(tmp_path, *rows):
     path = tmp_path / "clips.tsv"
     path.write_text(
-        "\n".join(["clip\tsource\tpath\tcategory\tside\tfirst\tlast\tstride\tsplit\tseed\tperson", *rows]) + "\n"
+        "\n".join(["clip\tsource\tpath\tcategory\tside\tfirst\tlast\tstride\tsplit\tseed\tperson\tshift", *rows]) + "\n"
     )
     return path
 
@@ -87,6 +87,8 @@ def test_table_paths_are_relative_to_the_table(tmp_path):
         (["a\tvideo\ta.mp4\tmug\t\t9\t3"], "last"),
         (["a\tvideo\t"], "path"),
         (["a\tvideo\ta.mp4\tmug\t\t\t\t\t\t\tfirst"], "person"),
+        (["a\tvideo\ta.mp4\tmug\t\t\t\t\t\t\t\tdim"], "shift"),
+        (["a\tprocedural\t\tmug\t\t\t\t\ttest\t0\t\tfoggy"], "'handheld', 'compressed'"),
         ([], "no rows"),
     ],
 )

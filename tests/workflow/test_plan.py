@@ -23,7 +23,7 @@ def test_whole_benchmark_is_planned(checkout):
 
 @pytest.mark.parametrize(
     ("overlay", "clips", "tables"),
-    [("benchmark", 13, 2), ("length", 10, 2), ("viewpoint", 12, 2), ("ablations", 13, 6)],
+    [("benchmark", 13, 2), ("length", 10, 2), ("viewpoint", 12, 2), ("stress", 30, 2), ("ablations", 13, 6)],
 )
 def test_overlays_are_planned(checkout, overlay, clips, tables):
     jobs = checkout.planned("--configfile", "config/config.yaml", f"config/{overlay}.yaml")
