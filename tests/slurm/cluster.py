@@ -179,14 +179,14 @@ class Cluster:
 
     def wait(self, ask, good, seconds: float = 300):
         """What `ask` gives, as soon as it is good; a command that fails is asked again."""
-        end = time.monotonic() + seconds
+        end, found = time.monotonic() + seconds, None
         while True:
             with suppress(subprocess.CalledProcessError):
                 found = ask()
                 if good(found):
                     return found
             if time.monotonic() > end:
-                raise TimeoutError(f"not within {seconds} s; logs in {self.folder}")
+                raise TimeoutError(f"not within {seconds} s, but {found!r} at the end; logs in {self.folder}")
             time.sleep(0.3)
 
     def _processes_of(self, jobs: list[str]) -> list[int]:
