@@ -60,7 +60,7 @@ def go_wrong(name: str, outputs: dict[str, Path]) -> None:
     """Whatever the drill asks of this job."""
     drill = Path("drill")
     hold, eat, die = drill / f"{name}.hold", drill / f"{name}.eat", drill / "die"
-    end = time.monotonic() + 120
+    end = time.monotonic() + 600
     if hold.exists():
         (drill / f"{name}.held").write_text(os.environ.get("SLURM_JOB_ID", ""))
     while hold.exists() and time.monotonic() < end:

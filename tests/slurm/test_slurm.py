@@ -66,9 +66,9 @@ def test_a_night_of_faults_ends_as_if_nothing_had_been(cluster, tmp_path):
     undisturbed = checkout.end()
     for made in ("fits", "scores", "tables"):
         shutil.rmtree(checkout.path / "results" / made)
-    (checkout.path / "drill/results+fits+diffhoi+c0+history.parquet.eat").write_text("500")
+    (checkout.path / "drill/results+fits+diffhoi+c0+history.parquet.eat").write_text("1200")
     hold = {c: checkout.hold(f"results/fits/diffhoi/{c}/history.parquet") for c in ("c1", "c2", "c3")}
-    resources = ("--set-resources", "fit_clip:mem_mb=attempt*400", "fit_clip:runtime=5")
+    resources = ("--set-resources", "fit_clip:mem_mb=attempt*1000", "fit_clip:runtime=5")
     run = start(checkout, cluster, *resources, *STUB_CONFIG)
 
     for path in hold.values():
@@ -91,8 +91,8 @@ def test_a_night_of_faults_ends_as_if_nothing_had_been(cluster, tmp_path):
 
     limited = cluster.wait(lambda: job_of(cluster, "fit_clip", "diffhoi_c3"), lambda row: row[1] == "RUNNING")[0]
     cluster.command("scontrol", "update", f"JobId={limited}", "TimeLimit=1")
-    ended = lambda: {row[0]: row[1] for row in cluster.jobs("--states=all")}  # noqa: E731
-    cluster.wait(ended, lambda states: states[limited] == "TIMEOUT")
+    state = lambda: next(row[1] for row in cluster.jobs("--states=all") if row[0] == limited)  # noqa: E731
+    assert cluster.wait(state, lambda now: now not in ("RUNNING", "COMPLETING")) == "TIMEOUT"
     hold["c3"].unlink()
 
     told = run.communicate(timeout=600)[0]
