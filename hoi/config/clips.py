@@ -57,9 +57,6 @@ class PrepareClip(Section):
     fps_if_unknown: Positive
 
 
-Triple = tuple[float, float, float]
-
-
 class HandFitting(Section):
     """The hand model fitted to a clip's keypoints; sigmas are standard deviations of residuals."""
 
@@ -74,8 +71,7 @@ class HandFitting(Section):
     iterations: Count
     tolerance: Positive
     keypoint_weights: Annotated[list[NonNegative], Field(min_length=21, max_length=21)]
-    keypoint_offsets_mm: Annotated[list[Triple], Field(min_length=21, max_length=21)]
-    keypoint_offsets_by_view_mm: Annotated[list[tuple[Triple, Triple, Triple]], Field(min_length=21, max_length=21)]
+    keypoint_offsets_mm: Annotated[list[tuple[float, float, float]], Field(min_length=21, max_length=21)]
 
 
 class TrackHand(Section):

@@ -13,7 +13,7 @@ neighbouring frames share a term, so the normal equations are a band with a bord
 import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -28,13 +28,11 @@ from hoi.geometry.rotations import axis_angle_to_matrix, rigid
 from hoi.hand.initialise import initialise
 from hoi.hand.model import HandModel
 from hoi.hand.normal_equations import ANGLES, BETAS, NormalEquations, carried_offsets, linearise, projection_jacobian
-from hoi.hand.offsets import KeypointOffsets
 
 # Bones of the 21 keypoints: from, to. The palm's and the fingers'.
 BONE_FROM = (0, 1, 2, 3, 0, 5, 6, 7, 0, 9, 10, 11, 0, 13, 14, 15, 0, 17, 18, 19)
 BONE_TO = tuple(range(1, 21))
 MIDDLE_KNUCKLE = 4  # of MANO's joints
-PASSES = (3.0, 1.0, 1.0)  # times the cutoff of outliers: graduated non-convexity, far points count at first
 
 
 class HandFit(NamedTuple):
@@ -53,7 +51,7 @@ class Observed:
     directions: Float[Tensor, "N 20 3"]  # unit vectors along the bones, camera axes
     confidence: Float[Tensor, "N"]
     weights: Float[Tensor, "21"]
-    offsets_m: Float[Tensor, "*#N 21 3"]  # on the flat hand, from the model's keypoint to the detector's
+    offsets_m: Float[Tensor, "21 3"]  # from the model's keypoint to what is called so in the pictures, on the flat hand
     K: Float[Tensor, "3 3"]
     sigma_px: float
 
@@ -77,7 +75,7 @@ class State:
         )
 
 
-def keypoints_cam(state: State, hand: HandModel, offsets_m: Float[Tensor, "*#N 21 3"]) -> Float[Tensor, "N 21 3"]:
+def keypoints_cam(state: State, hand: HandModel, offsets_m: Float[Tensor, "21 3"]) -> Float[Tensor, "N 21 3"]:
     """What the pictures' keypoints should show, in the camera, metres: the model's keypoints with their offsets."""
     R, betas = hand.rotations(state.angles), state.betas.expand(len(state.transl), -1)
     X_hand = hand.keypoints_of(R, betas) + carried_offsets(hand.skinning_transforms(R, betas), offsets_m)
@@ -249,22 +247,20 @@ def fit_hand(
     K_ = torch.from_numpy(K.astype(np.float64))
     c = torch.from_numpy(confidence.astype(np.float64))
     extent = (px.amax(1) - px.amin(1)).amax(-1)[c > 0].median()
-    offsets = KeypointOffsets.of(settings, hand.side)
+    mirrored = torch.tensor([1.0 if hand.side == "right" else -1.0, 1.0, 1.0])
     seen = Observed(
         px,
         bone_directions(rel),
         c,
         torch.tensor(settings.keypoint_weights).double(),
-        offsets.unseen(),
+        mirrored * torch.tensor(settings.keypoint_offsets_mm).double() / 1000,
         K_,
         float(settings.keypoint_sigma * extent),
     )
     with one_thread():
         R, t, angles = initialise(hand, px, rel, c, K_, seen.offsets_m)
         state = State(R, t, angles, torch.zeros(hand.shape_basis.shape[-1], dtype=torch.float64))
-        for widen in PASSES:
-            middle = keypoints_cam(state, hand, seen.offsets_m).mean(1)
-            seen = replace(seen, offsets_m=offsets.seen(state.R_cam_hand, middle))
+        for widen in (3.0, 1.0):  # graduated non-convexity: far points count at first
             state = minimise(state, hand, seen, settings, widen * settings.outlier_sigmas)
     fitted = (rigid(state.R_cam_hand, state.transl), hand.pose_from_angles(state.angles), state.betas)
     return HandFit(*(x.numpy().astype(np.float32) for x in fitted))

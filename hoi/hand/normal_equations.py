@@ -24,7 +24,7 @@ for _f, _root in enumerate(FINGER_ROOTS):
 CARRIER = [0, 0, 13, 14, 15, 0, 1, 2, 3, 0, 4, 5, 6, 0, 10, 11, 12, 0, 7, 8, 9]  # the joint that turns each keypoint
 
 
-def carried_offsets(A: Float[Tensor, "N 16 3 4"], offsets_m: Float[Tensor, "*#N 21 3"]) -> Float[Tensor, "N 21 3"]:
+def carried_offsets(A: Float[Tensor, "N 16 3 4"], offsets_m: Float[Tensor, "21 3"]) -> Float[Tensor, "N 21 3"]:
     """Offsets given on the flat hand, turned with the bone that ends at each keypoint."""
     return (A[:, CARRIER, :, :3] @ offsets_m[..., None]).squeeze(-1)
 
@@ -46,7 +46,7 @@ def linearise(
     transl: Float[Tensor, "N 3"],
     angles: Float[Tensor, "N 15 3"],
     betas: Float[Tensor, "n"],
-    offsets_m: Float[Tensor, "*#N 21 3"],
+    offsets_m: Float[Tensor, "21 3"],
 ) -> tuple[Float[Tensor, "N 21 3"], Float[Tensor, "N 21 3 p"]]:
     """Keypoints in the camera (metres) and their derivatives by a frame's unknowns and the betas.
 

@@ -10,11 +10,11 @@ from jaxtyping import Bool, Float
 
 from hoi.config import HandChoice, HandFitting
 from hoi.errors import DataFailure, InputError
-from hoi.hand import offsets
 from hoi.hand.choice import chosen_hand
 from hoi.hand.fitting import HandFit, fit_hand
 
 Tracks = dict[str, np.ndarray]
+NO_OFFSET = [(0.0, 0.0, 0.0)] * 21  # MANO's keypoints are the model's own
 
 
 def from_tracks(
@@ -34,7 +34,7 @@ def from_tracks(
             "that hand in some frame",
             "correct side or is_right",
         )
-    exact = settings.model_copy(update=offsets.NONE)
+    exact = settings.model_copy(update={"keypoint_offsets_mm": NO_OFFSET})
     fitted = fit_hand(px, rel, confidence, K, chosen_hand("right" if right else "left", choice), exact)
     return fitted, {"keypoints_px": px, "confidence": confidence, "found": found, "is_right": np.array(right)}
 

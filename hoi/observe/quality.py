@@ -6,19 +6,19 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float
 
-from hoi.config import HandFitting
 from hoi.geometry.cameras import project
 from hoi.geometry.rotations import axis_angle_to_matrix, transform
 from hoi.hand.choice import hand_of
 from hoi.hand.normal_equations import carried_offsets
-from hoi.hand.offsets import KeypointOffsets
 from hoi.observe.detector import hand_size_px
 
 
-def track_quality(hands: dict[str, np.ndarray], fitted: HandFitting | None = None) -> dict[str, Any]:
-    """Of schema `hands`; JSON-ready. `fitted`: settings that say what the tracker calls a keypoint; None: what the model does."""
+def track_quality(
+    hands: dict[str, np.ndarray], offsets_mm: list[tuple[float, float, float]] | None = None
+) -> dict[str, Any]:
+    """Of schema `hands`; JSON-ready. `offsets_mm`: what the tracker calls a keypoint, from the model's (right hand, flat)."""
     found, observed = hands["found"], hands["keypoints_px"].astype(np.float64)
-    X_cam = keypoints_cam(hands, fitted)
+    X_cam = keypoints_cam(hands, offsets_mm)
     px = project(torch.from_numpy(hands["K"]).double(), torch.from_numpy(X_cam)).numpy()
     error_px = np.linalg.norm(px - observed, axis=-1).mean(-1)
     seen = {} if not found.any() else {
@@ -35,20 +35,19 @@ def track_quality(hands: dict[str, np.ndarray], fitted: HandFitting | None = Non
     } | seen
 
 
-def keypoints_cam(hands: dict[str, np.ndarray], fitted: HandFitting | None) -> Float[np.ndarray, "n 21 3"]:
+def keypoints_cam(
+    hands: dict[str, np.ndarray], offsets_mm: list[tuple[float, float, float]] | None
+) -> Float[np.ndarray, "n 21 3"]:
     """The hands' keypoints in the camera, metres, where the tracker calls them."""
     hand = hand_of(hands)
     betas = torch.from_numpy(hands["betas"]).expand(len(hands["pose"]), -1)
     R = axis_angle_to_matrix(torch.from_numpy(hands["pose"]).unflatten(1, (15, 3)))
-    T = torch.from_numpy(hands["T_cam_hand"])
     with torch.no_grad():
         X = hand.keypoints_of(R, betas)
-        if fitted is not None:
-            offsets = KeypointOffsets.of(fitted, hand.side).seen(
-                T[:, :3, :3].double(), transform(T, X).double().mean(1)
-            )
-            X = X + carried_offsets(hand.skinning_transforms(R, betas), offsets.float())
-        return transform(T, X).double().numpy()
+        if offsets_mm is not None:
+            mirrored = torch.tensor([1.0 if hands["is_right"] else -1.0, 1.0, 1.0])
+            X = X + carried_offsets(hand.skinning_transforms(R, betas), mirrored * torch.tensor(offsets_mm) / 1000)
+        return transform(torch.from_numpy(hands["T_cam_hand"]), X).double().numpy()
 
 
 def gaps(found: Bool[np.ndarray, "n"]) -> list[list[int]]:

@@ -16,6 +16,6 @@ def track_hand(clip: Path, config: TrackHand, hand: HandChoice, seed: int, outpu
     given = source.given_tracks() if config.tracker == "file" else source.given_hands()
     hands = track(source.frames(), source.K(), source.info.side, given, config, hand, seed)
     write_npz("hands", output, **hands)
-    fitted = config.fitting if config.tracker == "mediapipe" else None
+    offsets = config.fitting.keypoint_offsets_mm if config.tracker == "mediapipe" else None
     focal = read_json(clip / "source.json")["intrinsics"]
-    write_json(quality, {"tracker": config.tracker, "focal_length": focal} | track_quality(hands, fitted))
+    write_json(quality, {"tracker": config.tracker, "focal_length": focal} | track_quality(hands, offsets))
