@@ -17,7 +17,8 @@ from scipy.spatial.transform import Rotation
 from hoi.artefacts import read_npz
 from hoi.clip import read_clip, read_truth
 from hoi.errors import DataFailure
-from hoi.evaluate.masks import iou, mean_iou, near_hand
+from hoi.evaluate.masks import iou
+from hoi.evaluate.score import score_masks
 from hoi.table import ClipRow, read_table
 
 LOST = {"found": 0.0, "object": 0.0, "worst": 0.0, "hand": 0.0}
@@ -34,14 +35,14 @@ def measured(row: ClipRow, results: Path, variant: str) -> dict[str, float]:
         return LOST
     given, K = clip.given_hands()["T_cam_hand"], clip.K()
     px = truth.poses["joints_cam"] @ K.T
-    zone = np.stack([near_hand(p, *masks["hand"].shape[1:]) for p in px[..., :2] / px[..., 2:]])
+    scores = score_masks(masks, truth.masks, masks["object"], px[..., :2] / px[..., 2:])
     each = [iou(masks["object"][i], m) for i, m in sorted(truth.masks["object"].items())]
     turn = Rotation.from_matrix(hands["T_cam_hand"][:, :3, :3] @ given[:, :3, :3].mT).magnitude()
     return {
         "found": float(hands["found"].mean()),
-        "object": mean_iou(masks["object"], truth.masks["object"]),
+        "object": scores["mask_iou_object"],
         "worst": min(x for x in each if x is not None),
-        "hand": mean_iou(masks["hand"] & zone, {i: m & zone[i] for i, m in truth.masks["hand"].items()}),
+        "hand": scores["mask_iou_hand"],
         "depth %": 100 * (float(np.median(hands["T_cam_hand"][:, 2, 3] / given[:, 2, 3])) - 1),
         "turn °": float(np.degrees(turn).mean()),
     }
