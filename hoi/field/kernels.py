@@ -7,17 +7,14 @@ inner loops run over the points of a block and vectorise; every thread adds its 
 """
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
-import numba
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from hoi.field.compiled import compiled
+from hoi.field.compiled import compiled, in_parts
 from hoi.field.hashgrid import GridSpec
 
 BLOCK = 64
@@ -137,86 +134,68 @@ def _encode_block_back(x, first, n, box, levels, table, level_weights, g_e, g_ta
             g_x[first + p, 2] += to_x * sz if uz >= _f(0) and uz <= _f(1) else _f(0)
 
 
-@compiled(parallel=True)
-def _forward(x, box, levels, table, level_weights, w1, b1, w2, b2, w3, b3, sphere, parts) -> np.ndarray:
+@compiled()
+def _forward(x, box, levels, table, level_weights, w1, b1, w2, b2, w3, b3, sphere, out, part, parts) -> None:
     n, hidden = x.shape[0], w1.shape[0]
-    out = np.empty(n, _f)
     blocks = (n + BLOCK - 1) // BLOCK
-    for part in numba.prange(parts):
-        e = np.zeros((w1.shape[1], BLOCK), _f)
-        z, a1, a2 = np.empty((hidden, BLOCK), _f), np.empty((hidden, BLOCK), _f), np.empty((hidden, BLOCK), _f)
-        y = np.empty(BLOCK, _f)
-        for block in range(blocks * part // parts, blocks * (part + 1) // parts):
-            first = block * BLOCK
-            count = min(BLOCK, n - first)
-            _encode_block(x, first, count, box, levels, table, level_weights, e)
-            _layer(w1, b1, e, z, a1)
-            _layer(w2, b2, a1, z, a2)
-            y[:] = b3[0]
-            for o in range(hidden):
-                for p in range(BLOCK):
-                    y[p] += w3[o] * a2[o, p]
-            for p in range(count):
-                dx, dy, dz = x[first + p, 0] - sphere[0], x[first + p, 1] - sphere[1], x[first + p, 2] - sphere[2]
-                out[first + p] = y[p] + math.sqrt(dx * dx + dy * dy + dz * dz + _f(1e-8)) - sphere[3]
-    return out
+    e = np.zeros((w1.shape[1], BLOCK), _f)
+    z, a1, a2 = np.empty((hidden, BLOCK), _f), np.empty((hidden, BLOCK), _f), np.empty((hidden, BLOCK), _f)
+    y = np.empty(BLOCK, _f)
+    for block in range(blocks * part // parts, blocks * (part + 1) // parts):
+        first = block * BLOCK
+        count = min(BLOCK, n - first)
+        _encode_block(x, first, count, box, levels, table, level_weights, e)
+        _layer(w1, b1, e, z, a1)
+        _layer(w2, b2, a1, z, a2)
+        y[:] = b3[0]
+        for o in range(hidden):
+            for p in range(BLOCK):
+                y[p] += w3[o] * a2[o, p]
+        for p in range(count):
+            dx, dy, dz = x[first + p, 0] - sphere[0], x[first + p, 1] - sphere[1], x[first + p, 2] - sphere[2]
+            out[first + p] = y[p] + math.sqrt(dx * dx + dy * dy + dz * dz + _f(1e-8)) - sphere[3]
 
 
-@compiled(parallel=True)
-def _backward(x, g_out, box, levels, table, level_weights, w1, b1, w2, b2, w3, sphere, parts) -> tuple[np.ndarray, ...]:
+@compiled()
+def _backward(
+    x, g_out, box, levels, table, level_weights, w1, b1, w2, b2, w3, sphere, g_x, part, parts
+) -> tuple[np.ndarray, ...]:
     n, hidden, width = x.shape[0], w1.shape[0], w1.shape[1]
-    g_x = np.zeros((n, 3), _f)
-    g_table = np.zeros((parts, table.shape[0], 2), _f)
-    g_w1, g_b1 = np.zeros((parts, hidden, width), _f), np.zeros((parts, hidden), _f)
-    g_w2, g_b2 = np.zeros((parts, hidden, hidden), _f), np.zeros((parts, hidden), _f)
-    g_w3, g_b3 = np.zeros((parts, hidden), _f), np.zeros((parts, 1), _f)
+    g_table = np.zeros((table.shape[0], 2), _f)
+    g_w1, g_b1 = np.zeros((hidden, width), _f), np.zeros(hidden, _f)
+    g_w2, g_b2 = np.zeros((hidden, hidden), _f), np.zeros(hidden, _f)
+    g_w3, g_b3 = np.zeros(hidden, _f), np.zeros(1, _f)
     blocks = (n + BLOCK - 1) // BLOCK
-    for part in numba.prange(parts):
-        e, g_e = np.zeros((width, BLOCK), _f), np.empty((width, BLOCK), _f)
-        z1, a1, g_a1 = np.empty((hidden, BLOCK), _f), np.empty((hidden, BLOCK), _f), np.empty((hidden, BLOCK), _f)
-        z2, a2, g_a2 = np.empty((hidden, BLOCK), _f), np.empty((hidden, BLOCK), _f), np.empty((hidden, BLOCK), _f)
-        g = np.empty(BLOCK, _f)
-        for block in range(blocks * part // parts, blocks * (part + 1) // parts):
-            first = block * BLOCK
-            count = min(BLOCK, n - first)
-            _encode_block(x, first, count, box, levels, table, level_weights, e)
-            _layer(w1, b1, e, z1, a1)
-            _layer(w2, b2, a1, z2, a2)
-            g[:] = _f(0)
-            for p in range(count):
-                gp = g_out[first + p]
-                g[p] = gp
-                dx, dy, dz = x[first + p, 0] - sphere[0], x[first + p, 1] - sphere[1], x[first + p, 2] - sphere[2]
-                over = gp / math.sqrt(dx * dx + dy * dy + dz * dz + _f(1e-8))
-                g_x[first + p, 0] = dx * over
-                g_x[first + p, 1] = dy * over
-                g_x[first + p, 2] = dz * over
-                g_b3[part, 0] += gp
-            for o in range(hidden):
-                total = _f(0)
-                for p in range(BLOCK):
-                    total += g[p] * a2[o, p]
-                    g_a2[o, p] = g[p] * w3[o]
-                g_w3[part, o] += total
-            _layer_back(w2, a1, z2, g_a2, g_a1, g_w2[part], g_b2[part])
-            _layer_back(w1, e, z1, g_a1, g_e, g_w1[part], g_b1[part])
-            _encode_block_back(x, first, count, box, levels, table, level_weights, g_e, g_table[part], g_x)
-    return g_x, g_table, g_w1, g_b1, g_w2, g_b2, g_w3, g_b3
-
-
-@contextmanager
-def kernel_threads() -> Iterator[None]:
-    """Give torch's threads to the kernel: torch's own operations are too small here to gain from a second thread.
-
-    Two thread pools that wait for work by spinning, on as many cores as each has threads, slow one another twentyfold.
-    """
-    threads = torch.get_num_threads()
-    numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
+    e, g_e = np.zeros((width, BLOCK), _f), np.empty((width, BLOCK), _f)
+    z1, a1, g_a1 = np.empty((hidden, BLOCK), _f), np.empty((hidden, BLOCK), _f), np.empty((hidden, BLOCK), _f)
+    z2, a2, g_a2 = np.empty((hidden, BLOCK), _f), np.empty((hidden, BLOCK), _f), np.empty((hidden, BLOCK), _f)
+    g = np.empty(BLOCK, _f)
+    for block in range(blocks * part // parts, blocks * (part + 1) // parts):
+        first = block * BLOCK
+        count = min(BLOCK, n - first)
+        _encode_block(x, first, count, box, levels, table, level_weights, e)
+        _layer(w1, b1, e, z1, a1)
+        _layer(w2, b2, a1, z2, a2)
+        g[:] = _f(0)
+        for p in range(count):
+            gp = g_out[first + p]
+            g[p] = gp
+            dx, dy, dz = x[first + p, 0] - sphere[0], x[first + p, 1] - sphere[1], x[first + p, 2] - sphere[2]
+            over = gp / math.sqrt(dx * dx + dy * dy + dz * dz + _f(1e-8))
+            g_x[first + p, 0] = dx * over
+            g_x[first + p, 1] = dy * over
+            g_x[first + p, 2] = dz * over
+            g_b3[0] += gp
+        for o in range(hidden):
+            total = _f(0)
+            for p in range(BLOCK):
+                total += g[p] * a2[o, p]
+                g_a2[o, p] = g[p] * w3[o]
+            g_w3[o] += total
+        _layer_back(w2, a1, z2, g_a2, g_a1, g_w2, g_b2)
+        _layer_back(w1, e, z1, g_a1, g_e, g_w1, g_b1)
+        _encode_block_back(x, first, count, box, levels, table, level_weights, g_e, g_table, g_x)
+    return g_table, g_w1, g_b1, g_w2, g_b2, g_w3, g_b3
 
 
 class _Sdf(torch.autograd.Function):
@@ -227,18 +206,20 @@ class _Sdf(torch.autograd.Function):
         ctx.box, ctx.levels = box, levels
         tensors = (table, level_weights, w1, b1, w2, b2, w3, b3, sphere)
         arrays = [t.detach().numpy() for t in tensors]
-        return torch.from_numpy(_forward(x.detach().numpy(), box, levels, *arrays, numba.get_num_threads()))
+        out = np.empty(len(x), np.float32)
+        in_parts(_forward, x.detach().numpy(), box, levels, *arrays, out)
+        return torch.from_numpy(out)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, g_out: Tensor) -> tuple[Tensor | None, ...]:
         """Gradients of positions, table and network; box and levels have none."""
         x, table, w1, b1, w2, b2, w3, sphere, level_weights = (t.detach().numpy() for t in ctx.saved_tensors)
-        g_x, *rest = _backward(
-            x, g_out.contiguous().numpy(), ctx.box, ctx.levels, table, level_weights, w1, b1, w2, b2, w3, sphere,
-            numba.get_num_threads(),
+        g_x = np.zeros(x.shape, np.float32)
+        parts = in_parts(
+            _backward, x, g_out.contiguous().numpy(), ctx.box, ctx.levels, table, level_weights, w1, b1, w2, b2, w3, sphere, g_x
         )  # fmt: skip
-        summed = [torch.from_numpy(g).sum(0) for g in rest]
+        summed = [torch.from_numpy(sum(gradients[1:], start=gradients[0])) for gradients in zip(*parts, strict=True)]
         return torch.from_numpy(g_x), *summed, None, None, None, None
 
 

@@ -10,13 +10,12 @@ as in Liu et al., "Soft rasterizer" (ICCV 2019), eq. 1 and 3, where only the nea
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from hoi.field.compiled import compiled
+from hoi.field.compiled import compiled, in_parts
 
 REACH_PX = 8  # the soft mask is 0 or 1 farther than this from the outline
 
@@ -117,15 +116,12 @@ def _outline_edges(px, faces, edges, edge_faces, face_map, edge_map) -> None:
                     edge_map[row, col] = e
 
 
-@compiled(parallel=True)
-def _raster_frames(px, z, faces, edges, edge_faces, height, width) -> tuple[np.ndarray, np.ndarray]:
+@compiled()
+def _raster_frames(px, z, faces, edges, edge_faces, face_map, edge_map, part, parts) -> None:
     frames = px.shape[0]
-    face_map = np.full((frames, height, width), -1, np.int16)
-    edge_map = np.full((frames, height, width), -1, np.int16)
-    for t in numba.prange(frames):
+    for t in range(frames * part // parts, frames * (part + 1) // parts):
         _raster_faces(px[t], z[t], faces, face_map[t])
         _outline_edges(px[t], faces, edges, edge_faces, face_map[t], edge_map[t])
-    return face_map, edge_map
 
 
 def raster(
@@ -137,7 +133,9 @@ def raster(
     """What each pixel of a (height, width) image sees of a mesh with projected vertices (pixels) and z-depths
     (metres)."""
     px, z = np.ascontiguousarray(vertices_px, np.float32), np.ascontiguousarray(depth, np.float32)
-    return Raster(*_raster_frames(px, z, mesh.faces, mesh.edges, mesh.edge_faces, *size))
+    face_map, edge_map = np.full((2, len(px), *size), -1, np.int16)
+    in_parts(_raster_frames, px, z, mesh.faces, mesh.edges, mesh.edge_faces, face_map, edge_map)
+    return Raster(face_map, edge_map)
 
 
 def visible_faces(

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from hoi.config import FitClip
 from hoi.errors import InputError
+from hoi.field.compiled import kernel_threads
 from hoi.field.hashgrid import GridSpec, geometric_resolutions
-from hoi.field.kernels import kernel_threads
 from hoi.field.rasterise import Topology, hand_layer
 from hoi.field.render import Samples, blend, density, propose, ray_weights, sphere_span
 from hoi.field.sdf import SdfField

@@ -93,7 +93,7 @@ print(hashlib.sha256(b"".join(t.grad.numpy().tobytes() for t in leaves)).hexdige
 
 
 def test_the_same_bits_compiled_now_or_read_from_the_cache(tmp_path):
-    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path), "NUMBA_NUM_THREADS": "1"}
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path), "OMP_NUM_THREADS": "1"}
     run = partial(subprocess.run, [sys.executable, "-c", GRADIENTS], env=environment, capture_output=True, check=True)
     cold, warm = run().stdout, run().stdout
     assert any(tmp_path.rglob("*.nbc")) and len(cold.strip()) == 64 and cold == warm
