@@ -145,6 +145,17 @@ class FitTemplate(Section):
     prior: NonNegative
 
 
+class FitOutline(Section):
+    """Tracked hands brought under the outline of their masks, before anything else; sigmas are standard deviations."""
+
+    frames: Annotated[int, Field(ge=0)]
+    log_depth: Positive
+    turn_rad: Positive
+    shift: Positive
+    near: NonNegative
+    tries: Count
+
+
 class FitStart(Section):
     """Where the fit starts: inflated silhouettes, and poses registered to them."""
 
@@ -177,6 +188,7 @@ class FitClip(Section):
     log_every: Count
     sigma_px: Positive
     order_m: Positive
+    outline: FitOutline
     start: FitStart
     prior: FitPrior
     field: FitField

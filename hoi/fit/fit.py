@@ -10,6 +10,7 @@ from hoi.fit.distil import Prior
 from hoi.fit.hull import fit_hull
 from hoi.fit.observations import Fit, Observations, Report
 from hoi.fit.optimise import fit_sdf
+from hoi.fit.outline import under_its_mask
 from hoi.fit.template import fit_template
 
 
@@ -27,7 +28,7 @@ def fit(
     method of that name alone.
     """
     observations.check()
-    observations = observations.share(settings.view_share)
+    observations = under_its_mask(observations.share(settings.view_share), settings.outline)
     if settings.method == "hull":
         return fit_hull(observations, settings, seed, progress)
     if settings.method == "template":

@@ -7,9 +7,9 @@ from jaxtyping import Bool
 LONGEST_PX = 160
 
 
-def small_size(h: int, w: int) -> tuple[tuple[int, int], float]:
+def small_size(h: int, w: int, longest_px: int = LONGEST_PX) -> tuple[tuple[int, int], float]:
     """(width, height) of the small image, and its scale."""
-    scale = min(1.0, LONGEST_PX / max(h, w))
+    scale = min(1.0, longest_px / max(h, w))
     return (round(w * scale), round(h * scale)), scale
 
 

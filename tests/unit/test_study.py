@@ -23,8 +23,10 @@ def test_config_is_valid_and_oracle_differs_only_where_it_says():
     assert study.settings("oracle", "track_hand").tracker == "given"
     plain, oracle = (study.settings(variant, "fit_clip") for variant in ("no_prior", "oracle"))
     assert oracle.start.rounds == 0, "what true hands hold needs no registration"
+    assert oracle.outline.frames == 0, "true hands are where they are"
     again = {"rounds": plain.start.rounds, "inflations": plain.start.inflations}
-    assert oracle.model_copy(update={"start": oracle.start.model_copy(update=again)}) == plain
+    start = oracle.start.model_copy(update=again)
+    assert oracle.model_copy(update={"start": start, "outline": plain.outline}) == plain
 
 
 @pytest.mark.parametrize(

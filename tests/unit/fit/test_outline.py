@@ -1,0 +1,101 @@
+"""Tracked hands are brought back under the masks that they were moved away from."""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from hoi.field.rasterise import visible_faces
+from hoi.fit import Observations
+from hoi.fit.outline import Overlap, TrackedHands, under_its_mask
+from hoi.geometry.cameras import project
+from hoi.geometry.rotations import transform
+
+from .test_fit import _scene, _settings
+
+SIZE = (180, 240)
+MOVED = np.array([np.log(1.2), 0.1, -0.1, 0.1, 0.02, -0.01])  # depth, turn, shift
+
+
+def _seen() -> Observations:
+    """Masks of the small scene's open hands alone, three times as large, with nothing held."""
+    scene = _scene()
+    hands = scene.hands | {"K": np.diag([3, 3, 1]).astype(np.float32) @ scene.hands["K"]}
+    still = TrackedHands.of(hands)
+    X_cam = transform(torch.from_numpy(hands["T_cam_hand"]), torch.from_numpy(still.vertices_hand))
+    px = project(torch.from_numpy(hands["K"]), X_cam).numpy()
+    mask = np.stack([visible_faces(p, x[:, 2], still.faces, SIZE) >= 0 for p, x in zip(px, X_cam.numpy(), strict=True)])
+    return Observations(np.zeros_like(mask), mask, scene.confidence, hands)
+
+
+def _astray(observed: Observations) -> Observations:
+    return replace(observed, hands=observed.hands | {"T_cam_hand": TrackedHands.of(observed.hands).moved(MOVED)})
+
+
+def _depth(observed: Observations) -> float:
+    return float(np.median(observed.hands["T_cam_hand"][:, 2, 3]))
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_hands_too_far_away_come_back(hidden):
+    true, settings = _seen(), _settings().outline
+    if hidden:  # an object before half of the palm: the hand may be there or not
+        disc = cv2.circle(np.zeros(SIZE, np.uint8), (120, 90), 15, 1, -1) > 0
+        true = replace(true, object_mask=np.broadcast_to(disc, true.hand_mask.shape), hand_mask=true.hand_mask & ~disc)
+    astray = _astray(true)
+    found = under_its_mask(astray, settings)
+    assert _depth(astray) > 1.15 * _depth(true)
+    np.testing.assert_allclose(_depth(found), _depth(true), rtol=0.03)
+    still, frames = TrackedHands.of(true.hands), np.arange(len(true.confidence))
+    before, after = (Overlap(true, still, frames).at(o.hands["T_cam_hand"]) for o in (astray, found))
+    assert before < 0.8 and after > 0.93
+
+
+def test_an_arm_does_not_pull():
+    """Pixels beyond the wrist are no hand's, however many."""
+    true, settings = _seen(), _settings().outline
+    with_arm = true.hand_mask.copy()
+    still = TrackedHands.of(true.hands)
+    X_cam = transform(torch.from_numpy(true.hands["T_cam_hand"]), torch.from_numpy(still.keypoints_hand))
+    px = project(torch.from_numpy(true.hands["K"]), X_cam).numpy()
+    for mask, (wrist, knuckle) in zip(with_arm, px[:, [0, 9]], strict=True):
+        picture = mask.astype(np.uint8)
+        end = wrist + 3 * (wrist - knuckle)
+        cv2.line(picture, tuple(wrist.astype(int).tolist()), tuple(end.astype(int).tolist()), 1, 21)
+        mask |= picture > 0
+    assert with_arm.sum() > 1.2 * true.hand_mask.sum()
+    found = under_its_mask(replace(true, hand_mask=with_arm), settings)
+    np.testing.assert_allclose(_depth(found), _depth(true), rtol=0.03)
+
+
+@pytest.mark.parametrize("change", ["no mask", "no trust", "not found", "off"])
+def test_hands_stay_where_nothing_tells(change):
+    astray, settings = _astray(_seen()), _settings().outline
+    if change == "no mask":
+        astray = replace(astray, hand_mask=np.zeros_like(astray.hand_mask))
+    elif change == "no trust":
+        astray = replace(astray, confidence=np.zeros_like(astray.confidence))
+    elif change == "not found":
+        astray = replace(astray, hands=astray.hands | {"found": np.zeros(len(astray.confidence), bool)})
+    else:
+        settings = settings.model_copy(update={"frames": 0})
+    assert under_its_mask(astray, settings) is astray
+
+
+def test_moving_is_by_depth_turn_and_shift():
+    """Twice as far away, the hand's middle is seen at the same pixel; its keypoints turn about it."""
+    still = TrackedHands.of(_scene().hands)
+    middle = still.keypoints_hand.mean(1)
+
+    def middle_cam(x: list[float]) -> np.ndarray:
+        T = still.moved(np.array(x, float))
+        return np.einsum("nij,nj->ni", T[:, :3, :3], middle) + T[:, :3, 3]
+
+    at = middle_cam([0] * 6)
+    np.testing.assert_allclose(middle_cam([np.log(2), 0.3, 0, 0, 0, 0]), 2 * at, rtol=1e-5)
+    np.testing.assert_allclose(middle_cam([0, 0, 0, 0, 0.1, 0]) - at, at[:, 2:] * [0.1, 0, 0], atol=1e-6)
+    turned = still.moved(np.array([0, np.pi / 2, 0, 0, 0, 0]))
+    np.testing.assert_allclose(turned[:, :3, 0], still.T_cam_hand[:, :3, 0], atol=1e-6)
+    np.testing.assert_allclose(turned[:, :3, 1], still.T_cam_hand[:, :3, 2], atol=1e-6)
