@@ -123,6 +123,7 @@ class FitPrior(Section):
     reach_m: Positive
     free: Fraction
     cells: Count
+    smooth_m: NonNegative
     levels: Positive
     agree: Fraction
     beta_m: Positive

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import torch
 from jaxtyping import Float
-from scipy.ndimage import distance_transform_edt
+from scipy.ndimage import distance_transform_edt, gaussian_filter
 from torch import Tensor
 from torch.nn import functional
 
@@ -177,6 +177,7 @@ def fuse(pictures: list[tuple[View, ObjectImage]], settings: FitPrior) -> GridFi
     seen = torch.stack([distances(view, image, flat, settings) for view, image in pictures])
     rank = max(1, round(settings.free * len(pictures)))
     values = seen.topk(rank, 0).values[-1].reshape(points.shape[:3])
+    values = torch.from_numpy(gaussian_filter(values.numpy(), settings.smooth_m / step))
     return GridField(extended(values, TOLD * settings.reach_m, step), low, high)
 
 

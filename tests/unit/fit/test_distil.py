@@ -78,6 +78,31 @@ def test_pictures_of_a_ball_fuse_to_the_ball():
     assert (body.at(CENTRE[None]) < -0.01).all()
 
 
+def test_pictures_that_disagree_by_millimetres_fuse_to_a_smooth_body():
+    """Each picture's surface off by its own 2 mm noise: smoothed, the fused surface's normals are the ball's."""
+    g = torch.Generator().manual_seed(2)
+    noisy = [
+        (
+            view,
+            replace(
+                image, depth=image.depth + 0.002 * (image.mask > 0.5) * torch.randn(image.depth.shape, generator=g)
+            ),
+        )
+        for view, image in _pictures(24)
+    ]
+    way = torch.nn.functional.normalize(torch.randn(2000, 3, generator=g), dim=-1)
+    tilts = []
+    for smooth_m in (0.0, 0.004):
+        body = fuse(noisy, _prior_settings(cells=60000, smooth_m=smooth_m))
+        x = CENTRE + RADIUS * way
+        taps = torch.stack([body.at(x + d) - body.at(x - d) for d in 0.002 * torch.eye(3)], -1)
+        tilts.append((torch.nn.functional.normalize(taps, dim=-1) * way).sum(-1).clamp(-1, 1).acos().rad2deg().mean())
+        assert abs(float(body.at(x).mean())) < 0.0015
+    assert tilts[0] > 5 and tilts[1] < 0.6 * tilts[0], (
+        "mean angle between the surface's normals and the ball's, degrees"
+    )
+
+
 def test_one_picture_tells_before_beside_and_behind():
     T = torch.eye(4)
     view = View(T, T, focal_px=100.0, centre_px=(5.0, 5.0), resolution=10)
