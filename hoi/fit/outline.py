@@ -18,6 +18,7 @@ from hoi.fit.observations import Observations
 from hoi.fit.pixels import forearm
 from hoi.fit.small import shrink, small_size
 from hoi.geometry.rotations import axis_angle_to_matrix
+from hoi.geometry.sampling import evenly
 from hoi.hand.choice import hand_of
 
 WRIST, KNUCKLE, PALM = 0, 9, [5, 17]  # of the 21 keypoints
@@ -29,9 +30,8 @@ def under_its_mask(observed: Observations, settings: FitOutline) -> Observations
     frames = np.flatnonzero(observed.hand_mask.any((1, 2)) & (observed.confidence > 0) & observed.hands["found"])
     if settings.frames == 0 or len(frames) == 0:
         return observed
-    count = min(settings.frames, len(frames))
     hands = TrackedHands.of(observed.hands)
-    overlap = Overlap(observed, hands, frames[np.linspace(0, len(frames) - 1, count).round().astype(int)])
+    overlap = Overlap(observed, hands, evenly(frames, settings.frames))
     sigma = np.array([settings.log_depth] + [settings.turn_rad] * 3 + [settings.shift] * 2)
     found = minimize(
         lambda x: settings.near * float(x @ x) - overlap.at(hands.moved(x * sigma)),
