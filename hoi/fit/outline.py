@@ -10,14 +10,16 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from scipy.optimize import minimize
-from scipy.spatial.transform import Rotation
+from torch import Tensor
+from torch.nn import functional
 
 from hoi.config import FitOutline
 from hoi.field.rasterise import visible_faces
 from hoi.fit.observations import Observations
 from hoi.fit.pixels import forearm
 from hoi.fit.small import shrink, small_size
-from hoi.geometry.rotations import axis_angle_to_matrix
+from hoi.geometry.cameras import project
+from hoi.geometry.rotations import axis_angle_to_matrix, rigid, transform
 from hoi.geometry.sampling import evenly
 from hoi.hand.choice import hand_of
 
@@ -33,8 +35,13 @@ def under_its_mask(observed: Observations, settings: FitOutline) -> Observations
     hands = TrackedHands.of(observed.hands)
     overlap = Overlap(observed, hands, evenly(frames, settings.frames))
     sigma = np.array([settings.log_depth] + [settings.turn_rad] * 3 + [settings.shift] * 2)
+
+    def placed(x: Float[np.ndarray, "6"]) -> Float[Tensor, "n 4 4"]:
+        """The hands moved by x, in standard deviations."""
+        return hands.moved(torch.from_numpy(x * sigma).float())
+
     found = minimize(
-        lambda x: settings.near * float(x @ x) - overlap.at(hands.moved(x * sigma)),
+        lambda x: settings.near * float(x @ x) - overlap.at(placed(x)),
         np.zeros(len(sigma)),
         method="Nelder-Mead",
         options={
@@ -44,40 +51,36 @@ def under_its_mask(observed: Observations, settings: FitOutline) -> Observations
             "fatol": 1e-4,
         },
     )
-    return replace(observed, hands=observed.hands | {"T_cam_hand": hands.moved(found.x * sigma)})
+    return replace(observed, hands=observed.hands | {"T_cam_hand": placed(found.x).numpy()})
 
 
 @dataclass(frozen=True)
 class TrackedHands:
     """Hands of a clip, posed but not placed, and where they were tracked."""
 
-    vertices_hand: Float[np.ndarray, "n v 3"]
-    keypoints_hand: Float[np.ndarray, "n 21 3"]
-    T_cam_hand: Float[np.ndarray, "n 4 4"]
+    vertices_hand: Float[Tensor, "n v 3"]
+    keypoints_hand: Float[Tensor, "n 21 3"]
+    T_cam_hand: Float[Tensor, "n 4 4"]
     faces: Int[np.ndarray, "f 3"]
 
     @staticmethod
     def of(hands: dict[str, np.ndarray]) -> "TrackedHands":
         """From schema `hands`."""
         model, pose = hand_of(hands), torch.from_numpy(hands["pose"])
-        betas = torch.from_numpy(hands["betas"]).expand(len(pose), -1)
         with torch.no_grad():
-            vertices = model(pose, betas).vertices.numpy()
-            keypoints = model.keypoints_of(axis_angle_to_matrix(pose.unflatten(1, (15, 3))), betas).numpy()
-        return TrackedHands(vertices, keypoints, hands["T_cam_hand"], model.faces.numpy())
+            posed = model(pose, torch.from_numpy(hands["betas"]).expand(len(pose), -1))
+        return TrackedHands(posed.vertices, posed.keypoints, torch.from_numpy(hands["T_cam_hand"]), model.faces.numpy())
 
-    def moved(self, x: Float[np.ndarray, "6"]) -> Float[np.ndarray, "n 4 4"]:
+    def moved(self, x: Float[Tensor, "6"]) -> Float[Tensor, "n 4 4"]:
         """T_cam_hand with every hand's middle x[0] farther away (logarithm), and shifted across the view by x[4:] of its depth,
         and the hand turned about it by x[1:4] (radians, in the hand frame).
         """
-        R, t = self.T_cam_hand[:, :3, :3], self.T_cam_hand[:, :3, 3]
-        middle_hand = self.keypoints_hand.mean(1)
-        middle_cam = np.einsum("nij,nj->ni", R, middle_hand) + t
-        middle_cam = np.exp(x[0]) * (middle_cam + middle_cam[:, 2:] * np.array([*x[4:], 0]))
-        T = self.T_cam_hand.copy()
-        T[:, :3, :3] = R @ Rotation.from_rotvec(x[1:4]).as_matrix()
-        T[:, :3, 3] = middle_cam - np.einsum("nij,nj->ni", T[:, :3, :3], middle_hand)
-        return T
+        middle_hand = self.keypoints_hand.mean(1, keepdim=True)
+        middle_cam = transform(self.T_cam_hand, middle_hand)
+        middle_cam = x[0].exp() * (middle_cam + middle_cam[..., 2:] * functional.pad(x[4:], (0, 1)))
+        R = self.T_cam_hand[:, :3, :3] @ axis_angle_to_matrix(x[1:4])
+        turned = rigid(R, torch.zeros(len(R), 3))
+        return rigid(R, (middle_cam - transform(turned, middle_hand)).squeeze(1))
 
 
 class Overlap:
@@ -90,31 +93,22 @@ class Overlap:
         h, w = observed.hand_mask.shape[1:]
         (width, height), _ = small_size(h, w, longest_px=320)
         self.size = (height, width)
-        self.K = np.diag([width / w, height / h, 1]) @ observed.hands["K"]
-        self.hands, self.frames, self.trust = hands, frames, observed.confidence[frames]
-        keypoints_px = self._px(hands.keypoints_hand[frames], hands.T_cam_hand[frames])[0]
+        self.K = torch.diag(torch.tensor([width / w, height / h, 1])) @ torch.from_numpy(observed.hands["K"])
+        self.hands, self.frames, self.trust = hands, torch.from_numpy(frames), observed.confidence[frames]
+        px = project(self.K, transform(hands.T_cam_hand, hands.keypoints_hand)[self.frames]).numpy()
         everywhere = np.ones((len(frames), *self.size), bool)
-        visible = within_reach(keypoints_px, self.size) & ~forearm(
-            everywhere, *keypoints_px[:, [WRIST, KNUCKLE]].swapaxes(0, 1)
-        )
+        visible = within_reach(px, self.size) & ~forearm(everywhere, px[:, WRIST], px[:, KNUCKLE])
         visible &= ~np.stack([shrink(observed.object_mask[i], (width, height)) for i in frames])
         self.visible: Bool[np.ndarray, "f h w"] = visible
         self.mask = visible & np.stack([shrink(observed.hand_mask[i], (width, height)) for i in frames])
 
-    def _px(
-        self, X_hand: Float[np.ndarray, "f p 3"], T_cam_hand: Float[np.ndarray, "f 4 4"]
-    ) -> tuple[Float[np.ndarray, "f p 2"], Float[np.ndarray, "f p"]]:
-        X_cam = X_hand @ T_cam_hand[:, :3, :3].swapaxes(1, 2) + T_cam_hand[:, None, :3, 3]
-        x = X_cam @ self.K.T
-        return x[..., :2] / np.maximum(x[..., 2:], 1e-3), X_cam[..., 2]
-
-    def at(self, T_cam_hand: Float[np.ndarray, "n 4 4"]) -> float:
+    def at(self, T_cam_hand: Float[Tensor, "n 4 4"]) -> float:
         """IoU of hands placed so, mean over the frames by their trust."""
-        px, depth = self._px(self.hands.vertices_hand[self.frames], T_cam_hand[self.frames])
-        drawn = np.stack(
-            [visible_faces(p, z, self.hands.faces, self.size) >= 0 for p, z in zip(px, depth, strict=True)]
+        X_cam = transform(T_cam_hand[self.frames], self.hands.vertices_hand[self.frames])
+        each = zip(project(self.K, X_cam).numpy(), X_cam[..., 2].numpy(), strict=True)
+        drawn = self.visible & np.stack(
+            [visible_faces(px, depth, self.hands.faces, self.size) >= 0 for px, depth in each]
         )
-        drawn &= self.visible
         both, either = (drawn & self.mask).sum((1, 2)), (drawn | self.mask).sum((1, 2))
         return float(np.average(both / np.maximum(either, 1), weights=self.trust))
 

@@ -1,5 +1,6 @@
 """Tracked hands are brought back under the masks that they were moved away from."""
 
+import math
 from dataclasses import replace
 
 import cv2
@@ -16,7 +17,7 @@ from hoi.geometry.rotations import transform
 from .test_fit import _scene, _settings
 
 SIZE = (180, 240)
-MOVED = np.array([np.log(1.2), 0.1, -0.1, 0.1, 0.02, -0.01])  # depth, turn, shift
+MOVED = torch.tensor([math.log(1.2), 0.1, -0.1, 0.1, 0.02, -0.01])  # depth, turn, shift
 
 
 def _seen() -> Observations:
@@ -24,14 +25,16 @@ def _seen() -> Observations:
     scene = _scene()
     hands = scene.hands | {"K": np.diag([3, 3, 1]).astype(np.float32) @ scene.hands["K"]}
     still = TrackedHands.of(hands)
-    X_cam = transform(torch.from_numpy(hands["T_cam_hand"]), torch.from_numpy(still.vertices_hand))
+    X_cam = transform(torch.from_numpy(hands["T_cam_hand"]), still.vertices_hand)
     px = project(torch.from_numpy(hands["K"]), X_cam).numpy()
     mask = np.stack([visible_faces(p, x[:, 2], still.faces, SIZE) >= 0 for p, x in zip(px, X_cam.numpy(), strict=True)])
     return Observations(np.zeros_like(mask), mask, scene.confidence, hands)
 
 
 def _astray(observed: Observations) -> Observations:
-    return replace(observed, hands=observed.hands | {"T_cam_hand": TrackedHands.of(observed.hands).moved(MOVED)})
+    return replace(
+        observed, hands=observed.hands | {"T_cam_hand": TrackedHands.of(observed.hands).moved(MOVED).numpy()}
+    )
 
 
 def _depth(observed: Observations) -> float:
@@ -49,7 +52,7 @@ def test_hands_too_far_away_come_back(hidden):
     assert _depth(astray) > 1.15 * _depth(true)
     np.testing.assert_allclose(_depth(found), _depth(true), rtol=0.03)
     still, frames = TrackedHands.of(true.hands), np.arange(len(true.confidence))
-    before, after = (Overlap(true, still, frames).at(o.hands["T_cam_hand"]) for o in (astray, found))
+    before, after = (Overlap(true, still, frames).at(torch.from_numpy(o.hands["T_cam_hand"])) for o in (astray, found))
     assert before < 0.8 and after > 0.93
 
 
@@ -58,7 +61,7 @@ def test_an_arm_does_not_pull():
     true, settings = _seen(), _settings().outline
     with_arm = true.hand_mask.copy()
     still = TrackedHands.of(true.hands)
-    X_cam = transform(torch.from_numpy(true.hands["T_cam_hand"]), torch.from_numpy(still.keypoints_hand))
+    X_cam = transform(torch.from_numpy(true.hands["T_cam_hand"]), still.keypoints_hand)
     px = project(torch.from_numpy(true.hands["K"]), X_cam).numpy()
     for mask, (wrist, knuckle) in zip(with_arm, px[:, [0, 9]], strict=True):
         picture = mask.astype(np.uint8)
@@ -87,15 +90,14 @@ def test_hands_stay_where_nothing_tells(change):
 def test_moving_is_by_depth_turn_and_shift():
     """Twice as far away, the hand's middle is seen at the same pixel; its keypoints turn about it."""
     still = TrackedHands.of(_scene().hands)
-    middle = still.keypoints_hand.mean(1)
+    middle = still.keypoints_hand.mean(1, keepdim=True)
 
     def middle_cam(x: list[float]) -> np.ndarray:
-        T = still.moved(np.array(x, float))
-        return np.einsum("nij,nj->ni", T[:, :3, :3], middle) + T[:, :3, 3]
+        return transform(still.moved(torch.tensor(x)), middle).squeeze(1).numpy()
 
-    at = middle_cam([0] * 6)
-    np.testing.assert_allclose(middle_cam([np.log(2), 0.3, 0, 0, 0, 0]), 2 * at, rtol=1e-5)
+    at = middle_cam([0.0] * 6)
+    np.testing.assert_allclose(middle_cam([math.log(2), 0.3, 0, 0, 0, 0]), 2 * at, rtol=1e-5)
     np.testing.assert_allclose(middle_cam([0, 0, 0, 0, 0.1, 0]) - at, at[:, 2:] * [0.1, 0, 0], atol=1e-6)
-    turned = still.moved(np.array([0, np.pi / 2, 0, 0, 0, 0]))
+    turned = still.moved(torch.tensor([0, math.pi / 2, 0, 0, 0, 0])).numpy()
     np.testing.assert_allclose(turned[:, :3, 0], still.T_cam_hand[:, :3, 0], atol=1e-6)
     np.testing.assert_allclose(turned[:, :3, 1], still.T_cam_hand[:, :3, 2], atol=1e-6)
