@@ -45,6 +45,7 @@ class FitRates(Section):
 
     table: Positive
     network: Positive
+    bend: Positive
     beta: NonNegative
     pose: NonNegative
     betas: NonNegative
@@ -71,6 +72,7 @@ class FitWeights(Section):
     guess: NonNegative
     prior: NonNegative
     recalled: NonNegative
+    bend: NonNegative
     penetration: NonNegative
     contact: NonNegative
 
@@ -99,6 +101,7 @@ class FitRecall(Section):
     cells: Count
     agree: Fraction
     beta_m: Positive
+    cell_m: Positive
 
 
 class FitPrior(Section):

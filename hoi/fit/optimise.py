@@ -8,13 +8,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from hoi.config import FitClip
+from hoi.config import FitClip, FitPrior, FitRecall
 from hoi.errors import InputError
+from hoi.field.bent import BentField
 from hoi.field.compiled import kernel_threads
 from hoi.field.hashgrid import GridSpec, geometric_resolutions
 from hoi.field.rasterise import Topology, hand_layer
 from hoi.field.render import Samples, blend, density, propose, ray_weights, sphere_span
-from hoi.field.sdf import SdfField
+from hoi.field.sdf import Field, SdfField
 from hoi.fit import losses
 from hoi.fit.agreement import agreement
 from hoi.fit.distil import Distillation, Prior, Scene, fuse
@@ -67,7 +68,7 @@ class Optimisation:
         resolutions = geometric_resolutions(f.levels, f.coarsest, f.finest)
         spec = GridSpec(centre, f.half_m, resolutions, 2**f.table_size_log2)
         generator = torch.Generator().manual_seed(seed)
-        self.field = SdfField(spec, f.radius_m, f.beta_m, f.hidden, f.kernel, generator).to(device)
+        self.field: Field = SdfField(spec, f.radius_m, f.beta_m, f.hidden, f.kernel, generator).to(device)
         self.mesh = Topology.of(hand.faces.cpu().numpy())
         self.pad_vertices = self._pads()
         self.frames = np.flatnonzero(observed.confidence > 0)
@@ -116,9 +117,8 @@ class Optimisation:
 
     def _optimiser(self) -> torch.optim.Optimizer:
         """Adam with a rate of its own for each kind of variable."""
-        field, v, r = self.field, self.variables, self.settings.rates
-        network = [field.w1, field.b1, field.w2, field.b2, field.w3, field.b3]
-        shape = [(r.table, [field.table]), (r.network, network), (r.beta, [field.log_beta])]
+        v, r = self.variables, self.settings.rates
+        shape = [(getattr(r, name), parameters) for name, parameters in self.field.learned().items()]
         motion = [(r.pose, v.pose), (r.betas, v.betas), (r.camera, v.camera), (r.object, v.object), (r.focal, v.focal)]
         named = shape + [(rate, [parameter]) for rate, parameter in motion]
         return torch.optim.Adam([{"params": p, "lr": lr, "start": lr} for lr, p in named], eps=1e-15, fused=True)
@@ -193,11 +193,21 @@ class Optimisation:
             body = tell(step)
             if body and self.believed(body, told_by.agree):
                 self.guess, self.told = GridField(*(a.to(self.device) for a in body)), name
-                self.field.rebase(*self.guess)
-                self.field.sharpen(told_by.beta_m)
+                self.take_up(told_by)
                 self.place_object(p.tilt_rad)
                 self.refresh(step)
                 return
+
+    def take_up(self, told_by: FitPrior | FitRecall) -> None:
+        """Go on from the prior's body. What is recalled is bent, so that thin walls stay whole; what is imagined is blurred, may
+        lack parts or have too many, and is corrected by a sum."""
+        if self.told == "recalled":
+            beta_m = min(told_by.beta_m, self.field.beta.item())
+            self.field = BentField(*self.guess, told_by.cell_m, beta_m)
+            self.optimiser = self._optimiser()
+        else:
+            self.field.rebase(*self.guess)
+            self.field.sharpen(told_by.beta_m)
 
     def imagined_body(self, step: int) -> GridField | None:
         """What the denoiser's pictures of novel views show."""
@@ -245,7 +255,8 @@ class Optimisation:
         """What to believe where no view tells: the inflated silhouettes at first, then what the prior imagines."""
         p = self.settings.prior
         if self.told:
-            return {TERMS[self.told]: losses.guess(at, self.guess.at(probes), p.reach_m)}
+            bend = {"bend": self.field.bending()} if isinstance(self.field, BentField) else {}
+            return bend | {TERMS[self.told]: losses.guess(at, self.guess.at(probes), p.reach_m)}
         guess = {"guess": losses.guess(at, self.guess.at(probes), FAR_M)}
         if self.distil and p.method == "score" and step >= p.start and step % p.every == 0:
             return guess | {"prior": self.distil.score(self.scene(), step / self.settings.steps)}

@@ -7,7 +7,7 @@ from jaxtyping import Float, Integer
 from skimage.measure import marching_cubes
 
 from hoi.errors import DataFailure
-from hoi.field.sdf import SdfField
+from hoi.field.sdf import Field
 from hoi.geometry.banded_grid import banded_grid
 
 
@@ -42,7 +42,7 @@ def mesh_from_grid(values: np.ndarray, low: np.ndarray, high: np.ndarray) -> tri
     return largest
 
 
-def extract(field: SdfField, coarse: np.ndarray, low: np.ndarray, high: np.ndarray, resolution: int) -> trimesh.Trimesh:
+def extract(field: Field, coarse: np.ndarray, low: np.ndarray, high: np.ndarray, resolution: int) -> trimesh.Trimesh:
     """The field's zero level: `resolution` cells along the longest side of the box that a coarse grid shows."""
     low, high = grid_box(coarse, low, high)
     step = float((high - low).max()) / resolution

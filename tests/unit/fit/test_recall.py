@@ -8,6 +8,7 @@ import torch
 import trimesh
 
 from hoi.config import FitRecall
+from hoi.field.bent import BentField
 from hoi.fit import Prior
 from hoi.fit.grid import GridField
 from hoi.fit.observations import Observations
@@ -23,7 +24,7 @@ from tests.unit.prior.scenes import denoiser
 from .test_fit import CENTRE, RADIUS, _scene, _settings
 
 QUICK = FitRecall(points=200, few=100, settling=6, tried=8, kept=2, frames=(3, 6), pixels=(40, 80), steps=(20, 60), rate=0.03,
-                  cells=30000, agree=0.9, beta_m=0.002)  # fmt: skip
+                  cells=30000, agree=0.9, beta_m=0.002, cell_m=0.03)  # fmt: skip
 SHAPES = {0: trimesh.creation.icosphere(3, RADIUS), 1: trimesh.creation.box([0.02, 0.02, 0.2])}
 
 
@@ -82,6 +83,10 @@ def test_a_fit_starts_from_what_is_recalled_where_the_prior_knows_hand_and_categ
     fit_ = Optimisation(_scene(), settings, 0, torch.device("cpu"), Prior(denoiser(), "bottle", _memory()))
     fit_.step(0)
     assert (fit_.told == "recalled") is recalled
+    assert isinstance(fit_.field, BentField) is recalled, "and is bent"
+    before = [p.detach().clone() for p in fit_.field.parameters()]
+    fit_.step(1)
+    assert all((a != b).any() for a, b in zip(before, fit_.field.parameters(), strict=True)), "the new field learns"
 
 
 def test_what_is_recalled_but_explains_the_masks_worse_gives_way_to_what_is_imagined(monkeypatch):
