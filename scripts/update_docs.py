@@ -237,10 +237,8 @@ def _shown(variant: str, clip: str) -> tuple[np.ndarray, Fitted, int, MovingObje
 
 
 def stress_table() -> str:
-    """The table of the stress set as the workflow wrote it, and its picture."""
-    caption = "Each shift's worse clip at its worst frame, as filmed and with the masks found:"
-    picture = "![frames of the stress set and their masks](pictures/stress.jpg)"
-    return "\n\n".join([(RESULTS / "tables/stress.md").read_text().strip(), caption, picture])
+    """The table of the stress set as the workflow wrote it."""
+    return (RESULTS / "tables/stress.md").read_text().strip()
 
 
 def stress_picture(columns: int = 3, width_px: int = 480) -> None:
