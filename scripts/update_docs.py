@@ -210,10 +210,9 @@ def pictures() -> None:
 def screenshot(page: str, path: Path, width: int, height: int) -> None:
     """What a browser shows of a page of the report."""
     browser = shutil.which("chromium") or shutil.which("google-chrome")
-    index = RESULTS / "report/index.html"
-    missing = "Chromium" if browser is None else index if not index.exists() else None
-    if missing:
-        print(f"no {missing}: {path.name} stays as it is")
+    built = (RESULTS / "report/index.html").exists()
+    if not (browser and built):
+        print(f"no {'report' if browser else 'Chromium'}: {path.name} stays as it is")
         return
     with tempfile.TemporaryDirectory() as scratch:
         picture = Path(scratch) / "page.png"

@@ -3,9 +3,8 @@
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional
 
-from hoi.field.render import look_up_beyond
+from hoi.field.render import look_up_all, look_up_beyond
 from hoi.field.sdf import Field
 
 FINE = 6  # vertices of the displacement's grid a cell of the lattice
@@ -38,20 +37,17 @@ class BentField(Field):
         """Parameters by what their learning rate is called."""
         return {"bend": [self.lattice]} | super().learned()
 
-    def displacement(self) -> Float[Tensor, "x y z 3"]:
+    def displacement(self) -> Float[Tensor, "3 x y z"]:
         """d at the vertices of a fine grid over the box, metres."""
-        d = self.lattice
+        d = self.lattice  # x y z, and the components
         for spline in self.splines:
             d = torch.tensordot(d, spline, dims=([0], [1]))  # the axis that is resolved goes last
-        return d.permute(1, 2, 3, 0)
+        return d
 
     def forward(self, x: Float[Tensor, "*n 3"]) -> Float[Tensor, "*n"]:
         """Signed distance in metres, negative inside."""
         values, low, high = self.body
-        unit = (2 * (x - low) / (high - low) - 1).flip(-1).reshape(1, 1, 1, -1, 3)
-        fine = self.displacement().permute(3, 0, 1, 2)[None]
-        d = functional.grid_sample(fine, unit, align_corners=True, padding_mode="border")
-        return look_up_beyond(values, low, high, x + d.reshape(3, -1).T.reshape(x.shape))
+        return look_up_beyond(values, low, high, x + look_up_all(self.displacement(), low, high, x))
 
     def bending(self) -> Float[Tensor, ""]:
         """Squared change of the stretch from one cell of the lattice to the next: mean over the lattice, sum over pairs of axes.

@@ -37,9 +37,16 @@ def look_up(
     grid: Float[Tensor, "x y z"], low: Float[Tensor, "3"], high: Float[Tensor, "3"], x: Float[Tensor, "*n 3"]
 ) -> Float[Tensor, "*n"]:
     """Trilinear values of a grid whose corner vertices lie at `low` and `high`; border values outside."""
+    return look_up_all(grid[None], low, high, x)[..., 0]
+
+
+def look_up_all(
+    grids: Float[Tensor, "c x y z"], low: Float[Tensor, "3"], high: Float[Tensor, "3"], x: Float[Tensor, "*n 3"]
+) -> Float[Tensor, "*n c"]:
+    """As `look_up`, of several grids over one box."""
     unit = (2 * (x - low) / (high - low) - 1).flip(-1).reshape(1, 1, 1, -1, 3)
-    value = functional.grid_sample(grid[None, None], unit, align_corners=True, padding_mode="border")
-    return value.reshape(x.shape[:-1])
+    values = functional.grid_sample(grids[None], unit, align_corners=True, padding_mode="border")
+    return values.reshape(len(grids), -1).T.reshape(*x.shape[:-1], len(grids))
 
 
 def look_up_beyond(

@@ -100,7 +100,10 @@ class SdfField(Field):
 
     @torch.no_grad()
     def rebase(self, values: Float[Tensor, "x y z"], low: Float[Tensor, "3"], high: Float[Tensor, "3"]) -> None:
-        """Become this grid of signed distances (metres, from `low` to `high`) in place of the sphere, uncorrected as yet."""
+        """Become this grid of signed distances (metres, from `low` to `high`) in place of the sphere, uncorrected as yet.
+
+        The grid may be finer than the field's own levels, and walls thinner than these resolve survive in it.
+        """
         self.base = values, low, high
         self.w3.zero_()
         self.b3.zero_()
