@@ -26,6 +26,7 @@ from hoi.config.fit import (
     FitRecall,
     FitStart,
     FitTemplate,
+    FitTrial,
     FitWeights,
 )
 from hoi.config.prior import (
@@ -52,6 +53,7 @@ __all__ = [
     "FitRecall",
     "FitStart",
     "FitTemplate",
+    "FitTrial",
     "FitWeights",
     "GraspSettings",
     "HandChoice",

@@ -1,5 +1,6 @@
 """The optimisation: object, hand and camera together against the masks."""
 
+import copy
 from typing import NamedTuple
 
 import numpy as np
@@ -8,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from hoi.config import FitClip, FitPrior, FitRecall
+from hoi.config import FitClip
 from hoi.errors import InputError
 from hoi.field.bent import BentField
 from hoi.field.compiled import kernel_threads
@@ -17,16 +18,16 @@ from hoi.field.rasterise import Topology, hand_layer
 from hoi.field.render import Samples, blend, density, propose, ray_weights, sphere_span
 from hoi.field.sdf import Field, SdfField
 from hoi.fit import losses
-from hoi.fit.agreement import agreement
-from hoi.fit.distil import Distillation, Prior, Scene, fuse
+from hoi.fit.distil import Prior, Scene
 from hoi.fit.grid import GridField
 from hoi.fit.hand_view import HandView, contour_points, look
 from hoi.fit.observations import Fit, Observations, Report
 from hoi.fit.pixels import Pixels, Rays, forearm
-from hoi.fit.recall import recall
-from hoi.fit.register import moved, register
+from hoi.fit.recall import Recalled
+from hoi.fit.register import Touch, moved, register
 from hoi.fit.start import OUTLINE_M, OUTLINE_POINTS, SURFACE_POINTS, begin, teach
 from hoi.fit.surface import extract
+from hoi.fit.told import Seen, Teller
 from hoi.fit.variables import Posed, Variables
 from hoi.geometry.cameras import project, ray_directions
 from hoi.geometry.rotations import invert_rigid, rotate, transform
@@ -40,6 +41,7 @@ UNSEEN_M = 0.005  # width of the object's edge in the term `unseen`
 CONTOUR_POINTS = 64  # a frame
 PLACED_M = 0.002  # points this near to the imagined body's surface are put under the silhouettes
 TERMS = {"recalled": "recalled", "imagined": "prior"}  # the term that holds the field to a body from there
+SHAPE_TERMS = ("eikonal", "curvature", "unseen")  # those that no evidence enters
 PAD_POINTS = 12  # of each finger's last segment
 LAST_JOINTS = (3, 6, 9, 12, 15)
 
@@ -61,7 +63,6 @@ class Optimisation:
     ) -> None:
         self.settings, self.observed, self.device = settings, observed, device
         self.rng = np.random.default_rng(seed)
-        self.prior_rng = np.random.default_rng([seed, 1])  # of its own: a body that is not believed leaves no trace
         self.variables = Variables(observed.hands, device)
         f, hand = settings.field, self.variables.hand
         centre = tuple(float(v) for v in self.variables.grasp)
@@ -74,8 +75,8 @@ class Optimisation:
         self.frames = np.flatnonzero(observed.confidence > 0)
         self.size = observed.object_mask.shape[1:]
         self.reach = settings.rays.reach_m
-        self.prior, self.seed = prior, seed
-        self.distil = None if prior is None else Distillation(prior, settings.prior, seed, device)
+        is_right = hand.side == "right"
+        self.teller = None if prior is None else Teller(prior, observed, settings.prior, is_right, seed, device)
         self._start()
         self._pixels_and_contour()
         self.optimiser = self._optimiser()
@@ -171,82 +172,85 @@ class Optimisation:
             return propose(sdf, near, far, 2 * float(self.field.beta) + 0.004, r.samples, jitter)
 
     def scene(self) -> Scene:
-        """What the prior looks at: the present object and the hands of all frames."""
+        """What the denoiser looks at: the present object and the hands of all frames."""
         with torch.no_grad():
-            posed = self.variables.posed(torch.arange(len(self.observed.object_mask), device=self.device))
+            posed = self.variables.posed()
         points, rough_points = (
-            body.near(OUTLINE_POINTS, OUTLINE_M, self.prior_rng) for body in (self.coarse, self.rough)
+            body.near(OUTLINE_POINTS, OUTLINE_M, self.teller.rng) for body in (self.coarse, self.rough)
         )
         return Scene(
             self.field, self.coarse.at, points, self.rough.at, rough_points, posed.vertices_hand, posed.T_hand_obj,
             self.variables.hand,
         )  # fmt: skip
 
-    def renew(self, step: int) -> None:
-        """Let the prior say what the object is, where it is time to: the first of its bodies that is believed."""
-        p = self.settings.prior
-        if not (self.distil and p.method == "views" and step >= p.start and (step - p.start) % p.every == 0):
-            return
-        told = {"recalled": (self.recalled_body, p.recall), "imagined": (self.imagined_body, p)}
-        for name in p.bodies:
-            tell, told_by = told[name]
-            body = tell(step)
-            if body and self.believed(body, told_by.agree):
-                self.guess, self.told = GridField(*(a.to(self.device) for a in body)), name
-                self.take_up(told_by)
-                self.place_object(p.tilt_rad)
-                self.refresh(step)
-                return
-
-    def take_up(self, told_by: FitPrior | FitRecall) -> None:
-        """Go on from the prior's body. What is recalled is bent, so that thin walls stay whole; what is imagined is blurred, may
-        lack parts or have too many, and is corrected by a sum."""
-        if self.told == "recalled":
-            beta_m = min(told_by.beta_m, self.field.beta.item())
-            self.field = BentField(*self.guess, told_by.cell_m, beta_m)
-            self.optimiser = self._optimiser()
-        else:
-            self.field.rebase(*self.guess)
-            self.field.sharpen(told_by.beta_m)
-
-    def imagined_body(self, step: int) -> GridField | None:
-        """What the denoiser's pictures of novel views show."""
-        return fuse(self.distil.imagine(self.scene(), step / self.settings.steps), self.settings.prior)
-
-    def recalled_body(self, _: int) -> GridField | None:
-        """The remembered object that explains the evidence best; none where hand or category are hidden from the prior."""
-        s, is_right = self.settings.prior, self.variables.hand.side == "right"
-        memory = self.prior.memory if s.condition == "hand_and_category" else None
-        held = memory.held(self.prior.category, is_right) if memory else []
-        rough, *seen = self.looked_at()
-        return recall(held, rough, self.observed, *seen, s.recall, self.seed)
-
-    def looked_at(self) -> tuple[GridField, Tensor, Tensor, Tensor]:
-        """On the CPU: the rough body, and at present T_hand_obj and T_cam_obj (n 4 4, metres) and K (n 3 3, pixels)."""
+    def seen(self) -> Seen:
+        """What remembered objects are compared with."""
         v = self.variables
         with torch.no_grad():
             T_hand_obj, T_cam_hand, K = v.T_hand_obj(), v.T_cam_hand(), v.K()
         rough = GridField(*(a.cpu() for a in self.rough))
-        return rough, T_hand_obj.cpu(), (T_cam_hand @ T_hand_obj).cpu(), K.cpu()
+        return Seen(rough, T_hand_obj.cpu(), (T_cam_hand @ T_hand_obj).cpu(), K.cpu())
 
-    def believed(self, body: GridField, agree: float) -> bool:
-        """Does it explain the masks at least `agree` times as well as the rough body? Blades thinner than a picture's pixel do
-        not, nor do remembered objects of another make than the one at hand."""
-        rough, _, T_cam_obj, K = self.looked_at()
-        now, before = (agreement(b, self.observed, T_cam_obj, K, self.prior_rng) for b in (body, rough))
-        return now >= agree * before
-
-    def place_object(self, tilt_rad: float) -> None:
-        """Register the object's poses to the prior's body: a shape that is known tells turns that an unknown one hides."""
-        if tilt_rad == 0:
+    def renew(self, step: int) -> None:
+        """Go on from what the prior says that the object is, where it is time to ask and something is believed."""
+        if not (self.teller and self.teller.due(step)):
             return
-        v, free = self.variables, self.settings.start.model_copy(update={"tilt_rad": tilt_rad})
+        for name in self.settings.prior.bodies:
+            if name == "recalled":
+                found = self.teller.recalled(self.seen())
+                body = self.most_likely(found).distances(self.settings.prior.recall.cells) if found else None
+            else:
+                body = self.teller.imagined(self.seen(), self.scene, step / self.settings.steps)
+            if body is not None:
+                self.take_up(name, body, step)
+                return
+
+    def most_likely(self, found: list[Recalled]) -> Recalled:
+        """The one from which a short fit explains the evidence best: where they lie, before it, like objects are hardly told
+        apart."""
+        return found[0] if len(found) == 1 else min(found, key=self.trial)
+
+    def trial(self, recalled: Recalled) -> float:
+        """How badly evidence is explained after a few steps from a remembered object; this fit stays as it is.
+
+        What shapes are like in general (SHAPE_TERMS) does not count: all that is remembered is real.
+        """
+        s, other = self.settings.prior.recall.trial, copy.copy(self)
+        other.rng, other.variables = copy.deepcopy((self.rng, self.variables))
+        other.teller = None  # nothing more is told on the way
+        steps = range(self.settings.warm_steps, self.settings.warm_steps + s.steps)
+        other.take_up("recalled", recalled.distances(s.cells), steps[0])
+        rows = [other.step(step) for step in steps][len(steps) // 2 :]
+        weights = self.settings.weights
+        return sum(r["objective"] - sum(getattr(weights, name) * r[name] for name in SHAPE_TERMS) for r in rows)
+
+    def take_up(self, name: str, body: GridField, step: int) -> None:
+        """Go on from the prior's body. What is recalled is bent, so that thin walls stay whole; what is imagined is blurred, may
+        lack parts or have too many, and is corrected by a sum."""
+        self.guess, self.told = GridField(*(a.to(self.device) for a in body)), name
+        p = self.settings.prior
+        if name == "recalled":
+            self.field = BentField(*self.guess, p.recall.cell_m, min(p.recall.beta_m, self.field.beta.item()))
+            self.optimiser = self._optimiser()
+        else:
+            self.field.rebase(*self.guess)
+            self.field.sharpen(p.beta_m)
+        if p.tilt_rad:
+            self.place_object()
+        self.refresh(step)
+
+    def place_object(self) -> None:
+        """Register the object's poses to the prior's body: a shape that is known tells turns that an unknown one hides, and the
+        fingers that hold it how far away it is."""
+        v, p, s = self.variables, self.settings.prior, self.settings.start
         with torch.no_grad():
             T_cam_hand, T_cam_obj, K = v.T_cam_hand(), v.T_cam_hand() @ v.T_hand_obj(), v.K()
+            pads_cam = self.pads(v.posed().vertices_cam)
         surface = self.guess.near(SURFACE_POINTS, PLACED_M, self.rng)
         trust, still = torch.from_numpy(self.observed.confidence), torch.zeros(len(T_cam_obj), 6)
         known = (a.cpu() for a in (T_cam_obj, K, v.grasp, surface))
-        xi = register(*known, self.outlines, trust, still, free).to(self.device)
+        free, touch = s.model_copy(update={"tilt_rad": p.tilt_rad}), Touch(pads_cam.cpu(), p.touch)
+        xi = register(*known, self.outlines, trust, still, free, touch).to(self.device)
         with torch.no_grad():
             T_hand_obj = invert_rigid(T_cam_hand) @ moved(T_cam_obj, v.grasp, xi)
             v.start_T_hand_obj.copy_(T_hand_obj @ invert_rigid(v.T_start_obj()))
@@ -258,8 +262,8 @@ class Optimisation:
             bend = {"bend": self.field.bending()} if isinstance(self.field, BentField) else {}
             return bend | {TERMS[self.told]: losses.guess(at, self.guess.at(probes), p.reach_m)}
         guess = {"guess": losses.guess(at, self.guess.at(probes), FAR_M)}
-        if self.distil and p.method == "score" and step >= p.start and step % p.every == 0:
-            return guess | {"prior": self.distil.score(self.scene(), step / self.settings.steps)}
+        if self.teller and p.method == "score" and step >= p.start and step % p.every == 0:
+            return guess | {"prior": self.teller.distil.score(self.scene(), step / self.settings.steps)}
         return guess
 
     def probes(self) -> Float[Tensor, "p 3"]:
@@ -282,10 +286,9 @@ class Optimisation:
         inside = v[slot, pick] - SKIN_M * self.view.normals[self.step_frames][slot, pick]
         return transform(invert_rigid(posed.T_hand_obj), inside)
 
-    def pads(self, posed: Posed) -> Float[Tensor, "f fingers q 3"]:
-        """Skin of the fingers' last segments, in the object frame."""
-        at = posed.vertices_hand[:, self.pad_vertices.flatten()]
-        return transform(invert_rigid(posed.T_hand_obj), at).unflatten(1, tuple(self.pad_vertices.shape))
+    def pads(self, vertices: Float[Tensor, "f v 3"]) -> Float[Tensor, "f fingers q 3"]:
+        """Skin of the fingers' last segments, in the vertices' frame."""
+        return vertices[:, self.pad_vertices.flatten()].unflatten(1, tuple(self.pad_vertices.shape))
 
     def cast(self, rays: Rays, posed: Posed) -> RayPoints:
         """Sample points along rays, in the object frame."""
@@ -308,8 +311,9 @@ class Optimisation:
         rays = self.draw(step)
         posed = self.variables.posed(self.step_frames)
         points, probes = self.cast(rays, posed), self.probes()
+        pads = self.pads(transform(invert_rigid(posed.T_hand_obj), posed.vertices_hand))
         taps = probes[:, None] + self.probe_m * torch.cat([torch.eye(3), -torch.eye(3)]).to(self.device)
-        along, at, beside, skin, pads = self.distances(points.x, probes, taps, self.skin(posed), self.pads(posed))
+        along, at, beside, skin, pads = self.distances(points.x, probes, taps, self.skin(posed), pads)
         return (
             self.image_terms(rays, posed, points, along)
             | self.shape_terms(at, beside)

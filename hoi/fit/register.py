@@ -16,7 +16,7 @@ from torch.nn import functional
 from hoi.config import FitStart
 from hoi.fit.small import shrink, small_size
 from hoi.geometry.cameras import project
-from hoi.geometry.rotations import axis_angle_to_matrix, rigid
+from hoi.geometry.rotations import axis_angle_to_matrix, rigid, transform
 
 OUTLINE_POINTS = 48  # a frame
 TOLERANCE_M = 0.005  # gaps are counted in these, and hardly pull beyond four
@@ -51,6 +51,23 @@ class Outlines:
         return Outlines(torch.from_numpy(np.stack(beyond)).float(), torch.from_numpy(points), has, (h, w))
 
 
+@dataclass(frozen=True)
+class Touch:
+    """Skin of the fingers that hold the object (camera, metres), and how much their gaps to it count."""
+
+    pads_cam: Float[Tensor, "n fingers q 3"]
+    weight: float
+
+    def gap_m(self, surface_cam: Float[Tensor, "n p 3"]) -> Float[Tensor, "n fingers"]:
+        """From each finger's pad to the surface."""
+        return (
+            torch.cdist(self.pads_cam.flatten(1, 2), surface_cam)
+            .amin(-1)
+            .unflatten(1, self.pads_cam.shape[1:3])
+            .amin(-1)
+        )
+
+
 def moved(
     T_cam_obj: Float[Tensor, "n 4 4"], centre: Float[Tensor, "3"], xi: Float[Tensor, "n 6"]
 ) -> Float[Tensor, "n 4 4"]:
@@ -73,10 +90,12 @@ def register(
     trust: Float[Tensor, " n"],
     start: Float[Tensor, "n 6"],
     settings: FitStart,
+    touch: Touch | None = None,
 ) -> Float[Tensor, "n 6"]:
     """Residuals that bring a surface (points, object frame, metres) under its silhouettes, near zero and smooth in time.
 
-    Points must project into object or hand, and every point of the outline must have a projected one near.
+    Points must project into object or hand, every point of the outline must have a projected one near, and so must the fingers
+    that touch it.
     """
     xi = start.clone().requires_grad_(True)
     optimiser = torch.optim.Adam([xi], lr=settings.rate)
@@ -85,7 +104,8 @@ def register(
     scale = torch.tensor([settings.tilt_rad] * 2 + [settings.turn_rad] + [settings.shift_m] * 2 + [settings.depth_m])
     for _ in range(settings.steps):
         T = moved(T_cam_obj, centre, xi)
-        px = project(K, surface @ T[:, :3, :3].transpose(-1, -2) + T[:, None, :3, 3])
+        surface_cam = transform(T, surface.expand(len(T), -1, -1))
+        px = project(K, surface_cam)
         at = 2 * px / torch.tensor(outlines.size[::-1]) - 1
         beyond = functional.grid_sample(
             outlines.beyond_px[:, None], at[:, None], padding_mode="border", align_corners=False
@@ -94,6 +114,8 @@ def register(
         seen = 4 * _robust(beyond[:, 0, 0] * unit[:, None]).mean(1) + outlines.has_points * _robust(
             gap * unit[:, None]
         ).mean(1)
+        if touch:
+            seen = seen + touch.weight * _robust(touch.gap_m(surface_cam) / TOLERANCE_M).mean(1)
         small = (xi / scale).square().sum(-1).mean()
         smooth = (xi.diff(n=2, dim=0) / scale).square().sum(-1).mean() if len(xi) > 2 else 0.0
         objective = (seen * trust).sum() / trust.sum() + 0.1 * small + 0.3 * smooth

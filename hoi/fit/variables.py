@@ -80,8 +80,8 @@ class Variables(nn.Module):
         mask = torch.tensor([[1.0, 0, 0], [0, 1, 0], [0, 0, 0]], device=scale.device)
         return self.start_K * (1 + mask * (scale - 1))
 
-    def posed(self, frames: Int[Tensor, "f"]) -> Posed:
-        """The chosen frames."""
+    def posed(self, frames: Int[Tensor, "f"] | slice = slice(None)) -> Posed:
+        """The chosen frames, or all."""
         pose = (self.start_pose + self.pose)[frames]
         vertices = self.hand(pose, (self.start_betas + self.betas).expand(len(pose), -1)).vertices
         T_cam_hand, T_hand_obj, K = self.T_cam_hand()[frames], self.T_hand_obj()[frames], self.K()[frames]

@@ -15,6 +15,7 @@ from hoi.fit import fit
 from hoi.fit.distil import Distillation, Prior, Scene, distances, extended, fuse, noise_level
 from hoi.fit.grid import GridField
 from hoi.fit.optimise import Optimisation
+from hoi.fit.told import Teller
 from hoi.hand.model import load_hand
 from hoi.prior.encode import encode_hand, encode_object
 from hoi.prior.grid_sdf import grid_sdf
@@ -195,11 +196,11 @@ def test_a_body_that_the_masks_speak_against_is_not_believed():
     for offset, believed in ((0.0, True), (0.3, False)):
         fit_ = Optimisation(_scene(), settings, 0, CPU, Prior(denoiser(), "bottle"))
         body = GridField(fit_.rough.values, fit_.rough.low + offset, fit_.rough.high + offset)
-        assert fit_.believed(body, 0.7) is believed
+        assert fit_.teller.believed(body, fit_.seen(), 0.7) is believed
 
 
 def test_a_body_that_is_not_believed_leaves_no_trace(monkeypatch):
-    monkeypatch.setattr(Optimisation, "believed", lambda self, body, agree: False)
+    monkeypatch.setattr(Teller, "believed", lambda self, body, seen, agree: False)
     prior = _prior_settings(start=0, every=1000).model_dump()
     settings = _settings(steps=4, prior=prior)
     weighted = settings.model_copy(update={"weights": settings.weights.model_copy(update={"prior": 1.0})})

@@ -9,7 +9,7 @@ import torch
 
 from hoi.fit import inflate as inflation
 from hoi.fit.inflate import behind_hand, half_width, inflate, silhouettes
-from hoi.fit.register import moved
+from hoi.fit.register import Outlines, Touch, moved, register
 from hoi.fit.start import begin
 from hoi.fit.variables import Variables
 from hoi.geometry.rotations import axis_angle_to_matrix, rigid
@@ -101,3 +101,23 @@ def test_moved_turns_about_the_centre_and_shifts():
     out = moved(T, centre, xi)[0]
     np.testing.assert_allclose(out[:3, :3] @ centre + out[:3, 3], [0.11, 0, 0.5], atol=1e-6)
     np.testing.assert_allclose(out[:3, :3] @ torch.tensor([1.0, 0, 0]), [0, 1, 0], atol=1e-6)
+
+
+def test_fingers_that_touch_it_tell_how_far_away_a_known_body_is():
+    """A disc that faces the camera: fingers 2 cm before it draw it to them, against its silhouette."""
+    mask = np.stack([_disc(12)] * 3)
+    outlines = Outlines.of(mask, np.zeros_like(mask), np.random.default_rng(0))
+    T = torch.eye(4).repeat(3, 1, 1)
+    T[:, 2, 3] = 0.5
+    angle = torch.linspace(0, 2 * np.pi, 40)
+    surface = torch.cat([0.06 * r * torch.stack([angle.cos(), angle.sin(), 0 * angle], -1) for r in (0.5, 0.8, 1)])
+    pads = torch.tensor([[0.0, 0.03], [0.03, 0.0]])
+    pads_cam = torch.cat([pads, torch.full((2, 1), 0.48)], 1)[None, :, None].expand(3, -1, 4, -1)
+    free = _settings().start.model_copy(update={"steps": 80, "rate": 0.003, "depth_m": 0.03})
+    known = T, K.repeat(3, 1, 1), torch.zeros(3), surface, outlines, torch.ones(3), torch.zeros(3, 6), free
+    alone, held = (register(*known, Touch(pads_cam, weight))[:, 5] for weight in (0.0, 1.0))
+    assert torch.equal(register(*known)[:, 5], alone)
+    assert float(alone.min()) > 0 and float((alone - held).min()) > 0.02
+    assert Touch(pads_cam, 1.0).gap_m(torch.tensor([[[0.0, 0.03, 0.5]]] * 3))[0] == pytest.approx(
+        [0.02, 0.0469], abs=1e-4
+    )

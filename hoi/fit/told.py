@@ -1,0 +1,62 @@
+"""What the prior tells of the object, and whether the evidence lets it be believed."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from hoi.config import FitPrior
+from hoi.fit.agreement import agreement
+from hoi.fit.distil import Distillation, Prior, Scene, fuse
+from hoi.fit.grid import GridField
+from hoi.fit.observations import Observations
+from hoi.fit.recall import Recalled, recall
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Where things are when the prior is asked: the rough body, and poses and intrinsics of all frames; on the CPU."""
+
+    rough: GridField
+    T_hand_obj: Float[Tensor, "n 4 4"]
+    T_cam_obj: Float[Tensor, "n 4 4"]
+    K: Float[Tensor, "n 3 3"]
+
+
+class Teller:
+    """One clip's prior, asked now and then."""
+
+    def __init__(
+        self, prior: Prior, observed: Observations, settings: FitPrior, is_right: bool, seed: int, device: torch.device
+    ) -> None:
+        self.observed, self.settings, self.seed = observed, settings, seed
+        self.distil = Distillation(prior, settings, seed, device)
+        memory = prior.memory if settings.condition == "hand_and_category" else None
+        self.held = memory.held(prior.category, is_right) if memory else []
+        self.rng = np.random.default_rng([seed, 1])  # of its own: a body that is not believed leaves no trace
+
+    def due(self, step: int) -> bool:
+        """Is it time to ask for a body?"""
+        s = self.settings
+        return s.method == "views" and step >= s.start and (step - s.start) % s.every == 0
+
+    def recalled(self, seen: Seen) -> list[Recalled]:
+        """The remembered objects that explain the evidence best, the best first, so far as they are believed; none where hand or
+        category are hidden from the prior."""
+        s = self.settings.recall
+        found = recall(self.held, seen.rough, self.observed, seen.T_hand_obj, seen.T_cam_obj, seen.K, s, self.seed)
+        return [body for body in found if self.believed(body.distances(s.trial.cells), seen, s.agree)]
+
+    def imagined(self, seen: Seen, scene: Callable[[], Scene], progress: float) -> GridField | None:
+        """What the denoiser's pictures of novel views show, if it is believed."""
+        body = fuse(self.distil.imagine(scene(), progress), self.settings)
+        return body if body and self.believed(body, seen, self.settings.agree) else None
+
+    def believed(self, body: GridField, seen: Seen, agree: float) -> bool:
+        """Does it explain the masks at least `agree` times as well as the rough body? Blades thinner than a picture's pixel do
+        not, nor do remembered objects of another make than the one at hand."""
+        now, before = (agreement(b, self.observed, seen.T_cam_obj, seen.K, self.rng) for b in (body, seen.rough))
+        return now >= agree * before
