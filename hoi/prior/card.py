@@ -5,10 +5,6 @@ from typing import Any
 
 def model_card(record: dict[str, Any]) -> str:
     """Markdown from a record of the training: categories, parameters, data, steps, device, hours, held-out losses."""
-    losses = record["held_out"]
-    rows = [
-        f"| {name} | {v['mean']:.4f} | {v['low']:.4f} to {v['high']:.4f} |" for name, v in losses.items()
-    ]  # fmt: skip
     return "\n".join(
         [
             "# A prior of held objects",
@@ -29,9 +25,20 @@ def model_card(record: dict[str, Any]) -> str:
             "",
             "| told | error | interval |",
             "|---|---|---|",
-            *rows,
+            *interval_rows(record["held_out"]),
+            "",
+            "How much less it is where more is told (the same pictures and noise, paired):",
+            "",
+            "| told | error less | interval |",
+            "|---|---|---|",
+            *interval_rows(record["held_out_less"]),
             "",
             "Settings of network, schedule, views and renderer: config.json. All settings: run.json of the training.",
             "",
         ]
     )
+
+
+def interval_rows(intervals: dict[str, dict[str, float]]) -> list[str]:
+    """Markdown rows of named means and their intervals."""
+    return [f"| {name} | {v['mean']:.4f} | {v['low']:.4f} to {v['high']:.4f} |" for name, v in intervals.items()]

@@ -23,7 +23,14 @@ CONDITIONS = {  # what the denoiser is told: rough body, hand, category
     "category": (False, False, True),
     "neither": (False, False, False),
 }
+TOLD_MORE = (
+    ("body + hand + category", "body"),
+    ("hand + category", "hand"),
+    ("hand", "neither"),
+)  # the former should err less
 EVALUATED = 16  # samples at a time
+
+Interval = dict[str, float]  # mean, low, high
 
 
 @dataclass(frozen=True)
@@ -163,3 +170,19 @@ def held_out_losses(
             errors.append(((guess - noise[rows]) ** 2).mean((1, 2, 3)).cpu())
         out.append(torch.cat(errors).numpy())
     return np.stack(out)
+
+
+def judged(
+    denoiser: Denoiser, samples: Channels, levels: Sequence[int], seed: int
+) -> tuple[dict[str, Interval], dict[str, Interval]]:
+    """Held-out error of ε under every condition, and how much less it is where more is told: means over levels, with 95 %
+    intervals over pictures. The same pictures and noise serve all conditions, so differences are paired."""
+    each = {told: held_out_losses(denoiser, samples, levels, told, seed).mean(0) for told in CONDITIONS}
+    less = {f"{more}, beside {fewer}": interval(each[fewer] - each[more]) for more, fewer in TOLD_MORE}
+    return {told: interval(errors) for told, errors in each.items()}, less
+
+
+def interval(each: Float[np.ndarray, "n"]) -> Interval:
+    """The mean and its normal 95 % interval."""
+    mean, half = float(each.mean()), 1.96 * float(each.std(ddof=1)) / len(each) ** 0.5
+    return {"mean": mean, "low": mean - half, "high": mean + half}

@@ -20,7 +20,7 @@ from hoi.prior.denoiser import FALLBACK, DenoiserSpec
 from hoi.prior.pictures import sample_grid
 from hoi.prior.samples import Channels
 from hoi.prior.stream import Position, Stream, fixed_samples
-from hoi.prior.train import CONDITIONS, Trainer, fast_bfloat16, held_out_losses
+from hoi.prior.train import CONDITIONS, Trainer, fast_bfloat16, held_out_losses, judged
 from hoi.progress import Progress
 from hoi.provenance import processor, run_record
 from hoi.sources.shapes import CATEGORIES
@@ -158,19 +158,14 @@ class Session:
         """The run's record, with the held-out loss under every condition and its interval over pictures."""
         t, s = self.trainer, self.trainer.settings
         opened = [read_npz("prior_renders", p) for p in shards]
-        held_out = {}
-        for condition in CONDITIONS:
-            each = held_out_losses(t.average, self.judged, s.held_out_levels, condition, self.seed).mean(0)
-            half = 1.96 * float(each.std(ddof=1)) / len(each) ** 0.5
-            held_out[condition] = {"mean": float(each.mean()), "low": float(each.mean()) - half,
-                                   "high": float(each.mean()) + half}  # fmt: skip
+        held_out, held_out_less = judged(t.average, self.judged, s.held_out_levels, self.seed)
         more = {
             "threads": threads, "device": device_name(t.device), "bfloat16": fast_bfloat16(t.device),
             "steps": t.step_count, "batch": s.batch, "hours": self.seconds / 3600,
             "categories": list(t.average.spec.categories), "parameters": sum(p.numel() for p in t.average.parameters()),
             "shards": len(shards), "pictures": sum(len(a["category"]) for a in opened),
             "instances": len({(c, int(i)) for a in opened for c, i in zip(a["category"], a["instance"], strict=True)}),
-            "data_seed": self.seed, "held_out": held_out,
+            "data_seed": self.seed, "held_out": held_out, "held_out_less": held_out_less,
         }  # fmt: skip
         return run_record(s, self.seed, self.seconds, more)
 

@@ -257,6 +257,7 @@ def test_a_finished_training_says_what_it_is(place):
     assert record["steps"] == 6 and record["pictures"] == 20 and set(record["held_out"]) == set(CONDITIONS)
     card = (out / "weights/README.md").read_text()
     assert "20 pictures of" in card and "seed 0" in card and "| body + hand + category |" in card
+    assert "| hand, beside neither |" in card
     assert Denoiser.load(out / "weights").spec.categories[0] == "object"
     longer = place.train("done", steps=8)
     assert json.loads((longer / "run.json").read_text())["steps"] == 8, "more steps go on from the checkpoint"

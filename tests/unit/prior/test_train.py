@@ -6,7 +6,7 @@ import yaml
 from hoi.config import TrainPrior
 from hoi.imports import PACKAGE
 from hoi.prior.samples import Channels
-from hoi.prior.train import CONDITIONS, Draws, Trainer, draw, held_out_losses, shown, squared_error
+from hoi.prior.train import CONDITIONS, Draws, Trainer, draw, held_out_losses, interval, judged, shown, squared_error
 
 from .scenes import NETWORK, denoiser, spec
 
@@ -134,6 +134,26 @@ def test_held_out_losses_of_conditions():
     assert len({float(v.sum()) for v in losses.values()}) == len(CONDITIONS) == 6
     again = held_out_losses(d, b, [100, 900], "hand", 0)
     assert np.array_equal(again, losses["hand"])
+
+
+def test_intervals_by_hand():
+    half = 1.96 / 3**0.5  # of 1, 2, 3, whose standard deviation is 1
+    assert interval(np.array([1.0, 2.0, 3.0])) == pytest.approx({"mean": 2.0, "low": 2 - half, "high": 2 + half})
+
+
+def test_what_more_is_told_is_judged_picture_by_picture(monkeypatch):
+    """Pictures differ by far more than what is told does: paired, the difference is sure."""
+    hard, gain = np.array([1.0, 5.0, 9.0]), {"hand + category": 0.3, "hand": 0.1}
+
+    def losses(denoiser, samples, levels, told, seed):
+        return np.stack([hard - gain.get(told, 0.0)] * len(levels))
+
+    monkeypatch.setattr("hoi.prior.train.held_out_losses", losses)
+    told, less = judged(denoiser(), batch(3), [100, 900], 0)
+    assert set(told) == set(CONDITIONS) and told["hand"]["mean"] == pytest.approx(4.9)
+    assert told["hand"]["low"] < 1 and told["hand"]["high"] > 9
+    assert less["hand + category, beside hand"] == pytest.approx({"mean": 0.2, "low": 0.2, "high": 0.2})
+    assert less["hand, beside neither"] == pytest.approx({"mean": 0.1, "low": 0.1, "high": 0.1})
 
 
 @pytest.mark.parametrize(
