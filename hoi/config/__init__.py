@@ -26,7 +26,6 @@ from hoi.config.fit import (
     FitRecall,
     FitStart,
     FitTemplate,
-    FitTrial,
     FitWeights,
 )
 from hoi.config.prior import (
@@ -53,7 +52,6 @@ __all__ = [
     "FitRecall",
     "FitStart",
     "FitTemplate",
-    "FitTrial",
     "FitWeights",
     "GraspSettings",
     "HandChoice",

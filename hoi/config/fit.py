@@ -86,14 +86,6 @@ class FitHull(Section):
     seen: Fraction
 
 
-class FitTrial(Section):
-    """How likely bodies are told apart: a few steps of the fit from each of them."""
-
-    bodies: Count
-    steps: Annotated[int, Field(ge=2)]
-    cells: Count
-
-
 class FitRecall(Section):
     """How a remembered object is found again: first all of them coarsely, then the best few; pairs are those two looks."""
 
@@ -106,7 +98,6 @@ class FitRecall(Section):
     pixels: tuple[Count, Count]
     steps: tuple[Count, Count]
     rate: Positive
-    trial: FitTrial
     cells: Count
     agree: Fraction
     beta_m: Positive

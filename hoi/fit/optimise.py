@@ -1,8 +1,5 @@
 """The optimisation: object, hand and camera together against the masks."""
 
-import copy
-from typing import NamedTuple
-
 import numpy as np
 import pandas as pd
 import torch
@@ -18,19 +15,19 @@ from hoi.field.rasterise import Topology, hand_layer
 from hoi.field.render import Samples, blend, density, propose, ray_weights, sphere_span
 from hoi.field.sdf import Field, SdfField
 from hoi.fit import losses
+from hoi.fit.cast import RayPoints, cast
 from hoi.fit.distil import Prior, Scene
 from hoi.fit.grid import GridField
 from hoi.fit.hand_view import HandView, contour_points, look
 from hoi.fit.observations import Fit, Observations, Report
 from hoi.fit.pixels import Pixels, Rays, forearm
-from hoi.fit.recall import Recalled
-from hoi.fit.register import Touch, moved, register
-from hoi.fit.start import OUTLINE_M, OUTLINE_POINTS, SURFACE_POINTS, begin, teach
+from hoi.fit.register import Touch
+from hoi.fit.start import OUTLINE_M, OUTLINE_POINTS, begin, place, teach
 from hoi.fit.surface import extract
 from hoi.fit.told import Seen, Teller
 from hoi.fit.variables import Posed, Variables
-from hoi.geometry.cameras import project, ray_directions
-from hoi.geometry.rotations import invert_rigid, rotate, transform
+from hoi.geometry.cameras import project
+from hoi.geometry.rotations import invert_rigid, transform
 
 SKIN_M = 0.003  # points this deep inside the hand are surely not in the object: skin gives way
 BACKGROUND = 0.7  # background is drawn within this share of the reach around the grasp
@@ -39,20 +36,9 @@ FAR_M = 0.03  # beyond this from the inflated body's surface only the sign count
 SURFACE_M = 0.01  # probes this near the surface feel its bending
 UNSEEN_M = 0.005  # width of the object's edge in the term `unseen`
 CONTOUR_POINTS = 64  # a frame
-PLACED_M = 0.002  # points this near to the imagined body's surface are put under the silhouettes
 TERMS = {"recalled": "recalled", "imagined": "prior"}  # the term that holds the field to a body from there
-SHAPE_TERMS = ("eikonal", "curvature", "unseen")  # those that no evidence enters
 PAD_POINTS = 12  # of each finger's last segment
 LAST_JOINTS = (3, 6, 9, 12, 15)
-
-
-class RayPoints(NamedTuple):
-    """Samples along rays: positions (object frame), z-depths and lengths in metres; camera directions with z = 1."""
-
-    x: Float[Tensor, "rays samples 3"]
-    depth: Float[Tensor, "rays samples"]
-    length: Float[Tensor, "rays samples"]
-    d_cam: Float[Tensor, "rays 3"]
 
 
 class Optimisation:
@@ -197,32 +183,12 @@ class Optimisation:
             return
         for name in self.settings.prior.bodies:
             if name == "recalled":
-                found = self.teller.recalled(self.seen())
-                body = self.most_likely(found).distances(self.settings.prior.recall.cells) if found else None
+                body = self.teller.recalled(self.seen())
             else:
                 body = self.teller.imagined(self.seen(), self.scene, step / self.settings.steps)
             if body is not None:
                 self.take_up(name, body, step)
                 return
-
-    def most_likely(self, found: list[Recalled]) -> Recalled:
-        """The one from which a short fit explains the evidence best: where they lie, before it, like objects are hardly told
-        apart."""
-        return found[0] if len(found) == 1 else min(found, key=self.trial)
-
-    def trial(self, recalled: Recalled) -> float:
-        """How badly evidence is explained after a few steps from a remembered object; this fit stays as it is.
-
-        What shapes are like in general (SHAPE_TERMS) does not count: all that is remembered is real.
-        """
-        s, other = self.settings.prior.recall.trial, copy.copy(self)
-        other.rng, other.variables = copy.deepcopy((self.rng, self.variables))
-        other.teller = None  # nothing more is told on the way
-        steps = range(self.settings.warm_steps, self.settings.warm_steps + s.steps)
-        other.take_up("recalled", recalled.distances(s.cells), steps[0])
-        rows = [other.step(step) for step in steps][len(steps) // 2 :]
-        weights = self.settings.weights
-        return sum(r["objective"] - sum(getattr(weights, name) * r[name] for name in SHAPE_TERMS) for r in rows)
 
     def take_up(self, name: str, body: GridField, step: int) -> None:
         """Go on from the prior's body. What is recalled is bent, so that thin walls stay whole; what is imagined is blurred, may
@@ -240,20 +206,15 @@ class Optimisation:
         self.refresh(step)
 
     def place_object(self) -> None:
-        """Register the object's poses to the prior's body: a shape that is known tells turns that an unknown one hides, and the
-        fingers that hold it how far away it is."""
-        v, p, s = self.variables, self.settings.prior, self.settings.start
+        """Register the object's poses to the prior's body, and to the fingers that hold it."""
+        p, start = (
+            self.settings.prior,
+            self.settings.start.model_copy(update={"tilt_rad": self.settings.prior.tilt_rad}),
+        )
         with torch.no_grad():
-            T_cam_hand, T_cam_obj, K = v.T_cam_hand(), v.T_cam_hand() @ v.T_hand_obj(), v.K()
-            pads_cam = self.pads(v.posed().vertices_cam)
-        surface = self.guess.near(SURFACE_POINTS, PLACED_M, self.rng)
-        trust, still = torch.from_numpy(self.observed.confidence), torch.zeros(len(T_cam_obj), 6)
-        known = (a.cpu() for a in (T_cam_obj, K, v.grasp, surface))
-        free, touch = s.model_copy(update={"tilt_rad": p.tilt_rad}), Touch(pads_cam.cpu(), p.touch)
-        xi = register(*known, self.outlines, trust, still, free, touch).to(self.device)
-        with torch.no_grad():
-            T_hand_obj = invert_rigid(T_cam_hand) @ moved(T_cam_obj, v.grasp, xi)
-            v.start_T_hand_obj.copy_(T_hand_obj @ invert_rigid(v.T_start_obj()))
+            touch = Touch(self.pads(self.variables.posed().vertices_cam).cpu(), p.touch)
+        trust = torch.from_numpy(self.observed.confidence)
+        place(self.variables, self.guess, touch, self.outlines, trust, start, self.rng)
 
     def prior_terms(self, step: int, at: Tensor, probes: Tensor) -> dict[str, Tensor]:
         """What to believe where no view tells: the inflated silhouettes at first, then what the prior imagines."""
@@ -290,16 +251,6 @@ class Optimisation:
         """Skin of the fingers' last segments, in the vertices' frame."""
         return vertices[:, self.pad_vertices.flatten()].unflatten(1, tuple(self.pad_vertices.shape))
 
-    def cast(self, rays: Rays, posed: Posed) -> RayPoints:
-        """Sample points along rays, in the object frame."""
-        uv = (rays.pixel.flip(-1) + 0.5)[:, None].float()
-        d_cam = ray_directions(posed.K[rays.slot], uv).squeeze(1)
-        T_obj_cam = invert_rigid(posed.T_cam_obj)[rays.slot]
-        origin, direction = T_obj_cam[:, :3, 3], rotate(T_obj_cam, d_cam[:, None]).squeeze(1)
-        depth, length = self.samples(origin.detach(), direction.detach())
-        x = origin[:, None] + depth[..., None] * direction[:, None]
-        return RayPoints(x, depth, length * direction.norm(dim=-1, keepdim=True), d_cam)
-
     def distances(self, *points: Tensor) -> list[Tensor]:
         """The field at several sets of points, in one call."""
         flat = self.field(torch.cat([x.reshape(-1, 3) for x in points]))
@@ -307,10 +258,10 @@ class Optimisation:
         return [sdf.reshape(x.shape[:-1]) for sdf, x in zip(split, points, strict=True)]
 
     def terms(self, step: int) -> dict[str, Tensor]:
-        """Every term of the objective, unweighted. A learned prior's term would join here, on views of its own."""
+        """Every term of the objective, unweighted."""
         rays = self.draw(step)
         posed = self.variables.posed(self.step_frames)
-        points, probes = self.cast(rays, posed), self.probes()
+        points, probes = cast(rays, posed, self.samples), self.probes()
         pads = self.pads(transform(invert_rigid(posed.T_hand_obj), posed.vertices_hand))
         taps = probes[:, None] + self.probe_m * torch.cat([torch.eye(3), -torch.eye(3)]).to(self.device)
         along, at, beside, skin, pads = self.distances(points.x, probes, taps, self.skin(posed), pads)

@@ -1,11 +1,9 @@
-"""The remembered objects that explain a clip's evidence best, where they lie.
+"""The remembered object that explains a clip's evidence best, where it lies.
 
 Grasps say how an object of the category may lie in the hand; from each of them it is put onto the rough body that the silhouettes
 give, and from both places it is moved under the silhouettes. Few are looked at closely. Sizes are kept: they were learned in
 metres.
 """
-
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -28,19 +26,6 @@ MARGIN_M = 0.01  # of a recalled body's grid
 LEAST_M = 1e-4  # its cells' least size
 
 
-@dataclass(frozen=True)
-class Recalled:
-    """A remembered object's surface, object frame (that of the rough body), metres."""
-
-    vertices: Float[Tensor, "v 3"]
-    faces: Integer[np.ndarray, "f 3"]
-
-    def distances(self, cells: int) -> GridField:
-        """Its signed distances, on a grid of about so many cells."""
-        grid = grid_sdf(self.vertices.numpy(), self.faces, LEAST_M, cells, MARGIN_M)
-        return GridField(grid.values, grid.low, grid.high)
-
-
 def recall(
     held: list[Held],
     rough: GridField,
@@ -50,14 +35,14 @@ def recall(
     K: Float[Tensor, "n 3 3"],
     settings: FitRecall,
     seed: int,
-) -> list[Recalled]:
-    """The best few, the best first; none if there is nothing to recall or to see."""
+) -> GridField | None:
+    """The best one's distances in the object frame, that of the rough body; None if there is nothing to recall or to see."""
     try:
         body = mesh_from_grid(*(a.numpy() for a in rough))
     except DataFailure:
-        return []
+        return None
     if not held or not (observed.object_mask.any((1, 2)) & (observed.confidence > 0)).any():
-        return []
+        return None
     s = settings
     surface = torch.from_numpy(sample_surface(body.vertices, body.faces, s.points, seed)).float()
     T_obj_hand = invert_rigid(rigid(mean_rotation(T_hand_obj[:, :3, :3]), T_hand_obj[:, :3, 3].mean(0)))
@@ -73,12 +58,10 @@ def recall(
     chosen = _best_of_each(costs, [held[i].kept.seed for i in which.tolist()], s.kept)
     ahead = transform(motion(few[which[chosen]], moved[chosen]), clouds[which[chosen]])
     moved, costs = _under(ahead, second, s.rate, s.steps[1])
-    T_obj_memory = motion(clouds[which[chosen]], moved) @ T_obj_hand
-    found = []
-    for i in costs.argsort()[: s.trial.bodies].tolist():
-        vertices, faces = held[int(which[chosen[i]])].mesh()
-        found.append(Recalled(transform(T_obj_memory[i], torch.from_numpy(vertices)), faces))
-    return found
+    best = int(costs.argmin())
+    T_obj_memory = motion(clouds[which[chosen[best]]][None], moved[best : best + 1])[0] @ T_obj_hand
+    vertices, faces = held[int(which[chosen[best]])].mesh()
+    return _placed(transform(T_obj_memory, torch.from_numpy(vertices)), faces, s.cells)
 
 
 def _under(
@@ -98,3 +81,9 @@ def _best_of_each(costs: Float[Tensor, "k"], names: list[int], count: int) -> Te
     for i in costs.argsort().tolist():
         best.setdefault(names[i], i)
     return torch.tensor(list(best.values())[:count])
+
+
+def _placed(vertices: Float[Tensor, "v 3"], faces: Integer[np.ndarray, "f 3"], cells: int) -> GridField:
+    """A mesh's distances on a grid of about so many cells."""
+    grid = grid_sdf(vertices.numpy(), faces, LEAST_M, cells, MARGIN_M)
+    return GridField(grid.values, grid.low, grid.high)

@@ -12,7 +12,7 @@ from hoi.field.sdf import SdfField
 from hoi.fit.grid import GridField
 from hoi.fit.inflate import inflate, silhouettes
 from hoi.fit.observations import Observations
-from hoi.fit.register import Outlines, moved, register
+from hoi.fit.register import Outlines, Touch, moved, register
 from hoi.fit.variables import Variables
 from hoi.geometry.rotations import invert_rigid
 
@@ -21,6 +21,7 @@ OUTLINE_POINTS = 1500  # of a body's surface, for the crop of a novel view, in t
 OUTLINE_M = 0.01  # within which these lie of it
 AGAIN = 2  # rounds of inflating after the poses moved
 NEAR_M = 0.02  # half of the field's lessons lie this near to the surface
+PLACED_M = 0.002  # points this near to a known body's surface are put under the silhouettes
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,28 @@ def first_guess(
         T_cam_obj = moved(T_cam_hand, grasp, xi)
         guess.values = body(T_cam_obj, AGAIN, guess.values)
     return guess, invert_rigid(T_cam_hand) @ T_cam_obj
+
+
+def place(
+    variables: Variables,
+    body: GridField,
+    touch: Touch,
+    outlines: Outlines,
+    trust: Float[Tensor, " n"],
+    settings: FitStart,
+    rng: np.random.Generator,
+) -> None:
+    """Register the object's poses to a body that is known: its shape tells turns that an unknown one hides, and the fingers that
+    hold it how far away it is."""
+    v = variables
+    with torch.no_grad():
+        T_cam_hand, T_cam_obj, K = v.T_cam_hand(), v.T_cam_hand() @ v.T_hand_obj(), v.K()
+    known = (a.cpu() for a in (T_cam_obj, K, v.grasp, body.near(SURFACE_POINTS, PLACED_M, rng)))
+    still = torch.zeros(len(T_cam_obj), 6)
+    xi = register(*known, outlines, trust, still, settings, touch).to(v.grasp.device)
+    with torch.no_grad():
+        T_hand_obj = invert_rigid(T_cam_hand) @ moved(T_cam_obj, v.grasp, xi)
+        v.start_T_hand_obj.copy_(T_hand_obj @ invert_rigid(v.T_start_obj()))
 
 
 def teach(

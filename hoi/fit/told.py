@@ -13,7 +13,7 @@ from hoi.fit.agreement import agreement
 from hoi.fit.distil import Distillation, Prior, Scene, fuse
 from hoi.fit.grid import GridField
 from hoi.fit.observations import Observations
-from hoi.fit.recall import Recalled, recall
+from hoi.fit.recall import recall
 
 
 @dataclass(frozen=True)
@@ -43,12 +43,11 @@ class Teller:
         s = self.settings
         return s.method == "views" and step >= s.start and (step - s.start) % s.every == 0
 
-    def recalled(self, seen: Seen) -> list[Recalled]:
-        """The remembered objects that explain the evidence best, the best first, so far as they are believed; none where hand or
-        category are hidden from the prior."""
+    def recalled(self, seen: Seen) -> GridField | None:
+        """The remembered object that is likeliest, if it is believed; none where hand or category are hidden from the prior."""
         s = self.settings.recall
-        found = recall(self.held, seen.rough, self.observed, seen.T_hand_obj, seen.T_cam_obj, seen.K, s, self.seed)
-        return [body for body in found if self.believed(body.distances(s.trial.cells), seen, s.agree)]
+        body = recall(self.held, seen.rough, self.observed, seen.T_hand_obj, seen.T_cam_obj, seen.K, s, self.seed)
+        return body if body and self.believed(body, seen, s.agree) else None
 
     def imagined(self, seen: Seen, scene: Callable[[], Scene], progress: float) -> GridField | None:
         """What the denoiser's pictures of novel views show, if it is believed."""
