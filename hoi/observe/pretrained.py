@@ -4,6 +4,7 @@ Neither is imported unless it is chosen. Weights are files of the user's, read w
 """
 
 import importlib
+import pickle
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
+import yaml
 from jaxtyping import Bool, Float, UInt8
 from torch import nn
 
@@ -34,11 +36,9 @@ def detectron2_evidence(
 def predictions(frames: Frames, settings: Detectron2) -> list[Any]:
     """detectron2's `Instances` of every frame."""
     config = _package("detectron2.config", "mask_clip.masker: detectron2")
-    zoo, transforms = (importlib.import_module(f"detectron2.{name}") for name in ("model_zoo", "data.transforms"))
-    modeling = importlib.import_module("detectron2.modeling")
+    transforms, modeling = (importlib.import_module(f"detectron2.{name}") for name in ("data.transforms", "modeling"))
     cfg = config.get_cfg()
-    own = Path(settings.config)
-    cfg.merge_from_file(str(own) if own.is_file() else zoo.get_config_file(settings.config))
+    _read_config(cfg, settings.config, Path(config.__file__).parents[1] / "model_zoo/configs")
     cfg.MODEL.WEIGHTS, cfg.MODEL.DEVICE = "", "cuda" if torch.cuda.is_available() else "cpu"
     model = modeling.build_model(cfg).eval()
     load_weights(model, Path(settings.weights or ""))
@@ -54,6 +54,22 @@ def predictions(frames: Frames, settings: Detectron2) -> list[Any]:
     return out
 
 
+def _read_config(cfg: Any, name: str, shipped: Path) -> None:
+    """A config file of the user's or, by its name, one that detectron2 ships: only the latter may run code in its YAML.
+
+    detectron2.model_zoo would find it too, but needs pkg_resources, which setuptools 82 no longer has.
+    """
+    own = Path(name).is_file()
+    path = Path(name) if own else shipped / name
+    where, expected = "mask_clip.detectron2.config", "a .yaml of detectron2's model zoo, or a file like them"
+    if not path.is_file() or path.suffix != ".yaml":
+        raise InputError(where, f"{name}: no such file", expected, "see configs/ in detectron2's sources")
+    try:
+        cfg.merge_from_file(str(path), allow_unsafe=not own)
+    except (yaml.YAMLError, KeyError, AssertionError) as error:
+        raise InputError(where, f"{name}: {error}", expected, "write plain values, without YAML tags") from error
+
+
 def load_weights(model: nn.Module, path: Path) -> None:
     """A checkpoint's weights (.pkl of the model zoo, or .pth) into a model; every one must be there, in its shape."""
     if not path.is_file():
@@ -62,7 +78,10 @@ def load_weights(model: nn.Module, path: Path) -> None:
         content: dict[str, Any] = read_pickle(path)
         read = {k: torch.from_numpy(as_array(v)) for k, v in content.get("model", content).items()}
     else:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        try:
+            content = torch.load(path, map_location="cpu", weights_only=True)
+        except (RuntimeError, KeyError, EOFError, pickle.UnpicklingError) as error:
+            raise InputError(path, f"no plain checkpoint ({error})", "weights alone", "get the file again") from error
         read = content.get("model", content)
     wanted = model.state_dict()
     learned = dict(model.named_parameters())
@@ -98,7 +117,10 @@ def propagated(frames: Frames, start: int, prompts: list[Bool[np.ndarray, "h w"]
     device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         predictor = build.build_sam2_video_predictor(settings.config, str(path), device=device)
-    except (RuntimeError, KeyError) as error:
+    except OSError as error:  # hydra's MissingConfigException is one
+        expected = "a config that SAM 2 ships, such as configs/sam2.1/sam2.1_hiera_t.yaml"
+        raise InputError("mask_clip.sam2.config", f"{error}", expected, "give its name") from error
+    except (RuntimeError, KeyError, EOFError, pickle.UnpicklingError) as error:
         where, expected = path, f"weights of {settings.config}"
         raise InputError(where, f"a checkpoint of another architecture ({error})", expected, "match the two") from error
     out = np.zeros((len(prompts), *frames.shape[:3]), bool)

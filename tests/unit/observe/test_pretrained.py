@@ -176,13 +176,21 @@ def test_sam2_is_prompted_in_one_frame_and_followed_both_ways(scene, sam2, mask_
     assert iou(mask(frames, hands, None, settings)["object"], held) > 0.8
 
 
-def test_a_checkpoint_of_another_sam2_is_refused(scene, sam2):
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (RuntimeError("size mismatch for image_encoder"), "another architecture"),
+        (EOFError("Ran out of input"), "another architecture"),
+        (OSError("Cannot find primary config 'none.yaml'"), r"mask_clip\.sam2\.config"),
+    ],
+)
+def test_what_sam2_cannot_be_built_from_is_refused(scene, sam2, error, said):
     def build(*_, **__):
-        raise RuntimeError("size mismatch for image_encoder")
+        raise error
 
     sam2[0].build_sam2_video_predictor = build
     frames, _, held, hand = scene
-    with pytest.raises(InputError, match="another architecture"):
+    with pytest.raises(InputError, match=said):
         pretrained.sam2_evidence(frames, (held, hand, np.ones(len(frames), np.float32)), sam2[1])
 
 
@@ -239,10 +247,46 @@ def test_missing_weights_are_named(network, tmp_path):
 
 def test_detectron2_itself_gives_what_is_read(scene, mask_settings, tmp_path):
     """A Mask R-CNN with random weights, where detectron2 is installed (docs/stack.md says where it was tried)."""
-    zoo = pytest.importorskip(
-        "detectron2.model_zoo", reason="detectron2 is not on PyPI: docs/stack.md says how it was tried"
-    )
-    settings = mask_settings.detectron2.model_copy(update={"weights": str(tmp_path / "w.pth"), "least_score": 0.0})
-    torch.save(zoo.get(settings.config, trained=False).state_dict(), tmp_path / "w.pth")
-    found = [Detections.of(i, 0.0) for i in pretrained.predictions(scene[0][:2], settings)]
-    assert len(found) == 2 and all(d.masks.shape[1:] == scene[0].shape[1:3] for d in found)
+    detectron2 = pytest.importorskip("detectron2", reason="not on PyPI: docs/stack.md says how it was tried")
+    from detectron2.config import get_cfg
+    from detectron2.modeling import build_model
+
+    cfg = get_cfg()
+    cfg.merge_from_file(f"{detectron2.__path__[0]}/model_zoo/configs/{mask_settings.detectron2.config}")
+    cfg.MODEL.WEIGHTS, cfg.MODEL.DEVICE = "", "cpu"  # not the backbone's, which would be downloaded
+    weights = build_model(cfg).state_dict()
+    scale = {"conv1.norm.weight": 0.3, "conv3.norm.weight": 0.1, "cls_score.weight": 300}
+    for name in weights:  # a random ResNet's activations kept near 1, and sure of its classes
+        weights[name] *= next((by for end, by in scale.items() if name.endswith(end)), 1)
+    torch.save(weights, tmp_path / "w.pth")
+    settings = mask_settings.detectron2.model_copy(update={"weights": str(tmp_path / "w.pth")})
+    found = [Detections.of(i, settings.least_score) for i in pretrained.predictions(scene[0][:2], settings)]
+    assert len(found) == 2 and all(len(d.scores) for d in found)
+    assert all(d.masks.shape[1:] == scene[0].shape[1:3] and not d.are_boxes for d in found)
+    hints = pretrained.detectron2_evidence(scene[0][:2], scene[1]["keypoints_px"][:2], settings)
+    assert hints.shape == (2, *scene[0].shape[1:3], 3)
+    np.testing.assert_allclose(hints.sum(-1), 1, atol=1e-6)
+
+
+def test_a_config_of_the_users_runs_nothing(mask_settings, tmp_path):
+    pytest.importorskip("detectron2", reason="not on PyPI: docs/stack.md says how it was tried")
+    config, mark = tmp_path / "c.yaml", tmp_path / "ran"
+    config.write_text(f"MODEL: !!python/object/apply:os.mkdir ['{mark}']\n")
+    settings = mask_settings.detectron2.model_copy(update={"config": str(config)})
+    with pytest.raises(InputError, match=r"mask_clip\.detectron2\.config"):
+        pretrained.predictions(np.zeros((1, 8, 8, 3), np.uint8), settings)
+    assert not mark.exists()
+
+
+def test_a_config_that_detectron2_does_not_ship_is_said(mask_settings):
+    pytest.importorskip("detectron2", reason="not on PyPI: docs/stack.md says how it was tried")
+    settings = mask_settings.detectron2.model_copy(update={"config": "COCO-Detection/none.yaml"})
+    with pytest.raises(InputError, match=r"mask_clip\.detectron2\.config"):
+        pretrained.predictions(np.zeros((1, 8, 8, 3), np.uint8), settings)
+
+
+@pytest.mark.parametrize("content", [b"", b"hello there"])
+def test_what_is_no_checkpoint_is_refused(network, tmp_path, content):
+    (tmp_path / "w.pth").write_bytes(content)
+    with pytest.raises(InputError, match="plain checkpoint"):
+        pretrained.load_weights(network, tmp_path / "w.pth")
