@@ -10,8 +10,8 @@ Poses = Float[np.ndarray, "N 4 4"]
 
 def box_centres(vertices_m: Points, T_cam_obj: Poses) -> Float[np.ndarray, "N 3"]:
     """Centre of the axis-aligned box around the posed vertices, in every frame, in the camera, metres."""
-    moved = vertices_m @ T_cam_obj[:, :3, :3].transpose(0, 2, 1) + T_cam_obj[:, None, :3, 3]
-    return (moved.min(1) + moved.max(1)) / 2
+    turned = (T_cam_obj[:, :3, :3].reshape(-1, 3) @ vertices_m.T).reshape(len(T_cam_obj), 3, -1)
+    return (turned.min(2) + turned.max(2)) / 2 + T_cam_obj[:, :3, 3]
 
 
 def mrrpe_mm(

@@ -119,11 +119,11 @@ def visible_masks(
     height: int,
 ) -> tuple[Bool[np.ndarray, "N h w"], Bool[np.ndarray, "N h w"]]:
     """Pixels where the object and where the hand is seen, each hidden by the other, in every frame."""
-    scene = build_scene(*object_mesh)
+    scene, object_rows = build_scene(*object_mesh), np.ascontiguousarray(object_mesh[0].T)
     instance = np.full((len(K), height, width), -1, np.int32)
     for i, (T, hand, k) in enumerate(zip(T_cam_obj, hand_vertices_cam, K, strict=True)):
         both = [Posed(scene, T), Posed(build_scene(hand, hand_faces), np.eye(4))]
-        points = np.concatenate([object_mesh[0] @ T[:3, :3].T + T[:3, 3], hand])
+        points = np.concatenate([T[:3, :3] @ object_rows + T[:3, 3:], hand.T], 1)
         rows, columns = _window(points, k, width, height)
         inside = k - np.array([[0, 0, columns.start], [0, 0, rows.start], [0, 0, 0]])
         shape = columns.stop - columns.start, rows.stop - rows.start
@@ -141,13 +141,12 @@ def distance_to_surface(
 
 
 def _window(
-    points_cam: Float[np.ndarray, "n 3"], K: Float[np.ndarray, "3 3"], width: int, height: int
+    points_cam: Float[np.ndarray, "3 n"], K: Float[np.ndarray, "3 3"], width: int, height: int
 ) -> tuple[slice, slice]:
     """Rows and columns of the picture outside which no ray can meet what lies within these points."""
-    if points_cam[:, 2].min() < 1e-3:
+    if points_cam[2].min() < 1e-3:
         return slice(0, height), slice(0, width)
-    px = points_cam @ K.T
-    px = px[:, :2] / px[:, 2:]
-    low = np.clip(np.floor(px.min(0)), 0, [width, height]).astype(int)
-    high = np.clip(np.ceil(px.max(0)), 0, [width, height]).astype(int)
+    px = K[:2] @ points_cam / points_cam[2]
+    low = np.clip(np.floor(px.min(1)), 0, [width, height]).astype(int)
+    high = np.clip(np.ceil(px.max(1)), 0, [width, height]).astype(int)
     return slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0]))
