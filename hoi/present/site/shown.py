@@ -57,7 +57,7 @@ class Surface:
         bytes_ = None if self.rgb is None else np.round(255 * self.rgb).astype(np.uint8)
         filmed = [] if bytes_ is None else [{"name": "filmed", "title": "as filmed", "rgb": packed(bytes_)}]
         return {
-            "vertices": packed(np.asarray(self.vertices)),
+            "vertices": packed_in_steps(np.asarray(self.vertices)),
             "faces": packed(np.asarray(self.faces)),
             "poses": packed(self.T_cam_obj),
             "layers": filmed + [layer.data() for layer in self.layers],
