@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 import open3d as o3d
 from jaxtyping import Float, Float32, Int32, Integer
+from scipy.spatial import ConvexHull, QhullError
 
 from hoi.geometry.raycast import Cast, Posed, build_scene, cast_posed, occluded
 
@@ -14,6 +15,7 @@ OBJECT_RGB = (0.36, 0.55, 0.82)  # blue-ish, sRGB
 HAND_RGB = (0.93, 0.70, 0.55)  # warm
 TRUTH_RGB = (0.50, 0.70, 0.48)  # green: never mistaken for a fit
 Corners = Float[np.ndarray, "F 3 3"]
+FEW = 5000  # vertices are looked at one by one
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,16 @@ class Shape:
         return build_scene(self.vertices, self.faces)
 
     @cached_property
+    def outer(self) -> Float[np.ndarray, "H 3"]:
+        """Vertices of the convex hull, which reach as far as all in every direction; all, where they are few or flat."""
+        if len(self.vertices) <= FEW:
+            return self.vertices
+        try:
+            return self.vertices[ConvexHull(self.vertices).vertices]
+        except QhullError:
+            return self.vertices
+
+    @cached_property
     def normals(self) -> Corners:
         """Of each face's corners."""
         return corner_normals(self.vertices, self.faces, self.crease_deg).astype(np.float32)
@@ -43,9 +55,9 @@ class Body:
     shape: Shape
     T_cam_shape: Float[np.ndarray, "4 4"]
 
-    def vertices_cam(self) -> Float[np.ndarray, "V 3"]:
-        """Vertices in the camera, metres."""
-        return self.shape.vertices @ self.T_cam_shape[:3, :3].T + self.T_cam_shape[:3, 3]
+    def outer_cam(self) -> Float[np.ndarray, "H 3"]:
+        """The shape's outer vertices in the camera, metres."""
+        return self.shape.outer @ self.T_cam_shape[:3, :3].T + self.T_cam_shape[:3, 3]
 
 
 @dataclass(frozen=True)
@@ -137,7 +149,7 @@ def _light(posed: Sequence[Posed], at: _Points, sky: int, shadows: bool) -> Floa
 
 def _window(bodies: Sequence[Body], K: Float[np.ndarray, "3 3"], width: int, height: int) -> tuple[int, int, int, int]:
     """Left, top, right, bottom of the pixels that the bodies can cover."""
-    points = np.concatenate([body.vertices_cam() for body in bodies])
+    points = np.concatenate([body.outer_cam() for body in bodies])
     if points[:, 2].min() < 1e-3:
         return 0, 0, width, height
     pixels = (points @ K.T)[:, :2] / points[:, 2:]

@@ -33,13 +33,13 @@ class View:
 
 def centre(bodies: Sequence[Body]) -> Float[np.ndarray, "3"]:
     """Middle of the box around all bodies."""
-    points = np.concatenate([body.vertices_cam() for body in bodies])
+    points = np.concatenate([body.outer_cam() for body in bodies])
     return (points.min(0) + points.max(0)) / 2
 
 
 def _radius(bodies: Sequence[Body]) -> float:
     middle = centre(bodies)
-    return max(float(np.linalg.norm(body.vertices_cam() - middle, axis=-1).max()) for body in bodies)
+    return max(float(np.linalg.norm(body.outer_cam() - middle, axis=-1).max()) for body in bodies)
 
 
 def seen_from(bodies: Sequence[Body], name: str, view: View) -> list[Body]:

@@ -5,7 +5,7 @@ import pytest
 import trimesh
 
 from hoi.present.overlay import Fitted, MovingObject, blend, masked, overlay_frames, write_video
-from hoi.present.render import Body, Shape, corner_normals, on_white, render
+from hoi.present.render import FEW, OBJECT_RGB, Body, Shape, corner_normals, on_white, render
 from hoi.present.stills import gallery, sheet, still, write_png
 from hoi.present.views import TURNS, View, seen_from
 
@@ -65,7 +65,7 @@ def test_views_show_the_named_side(name, axis):
     ball, knob = trimesh.creation.icosphere(2, 0.05), trimesh.creation.icosphere(2, 0.01)
     knob.apply_translation(0.045 * np.array(axis))
     turned = seen_from([MovingObject(m, POSES).body(0) for m in (ball, knob)], name, View(0.06, 64))
-    offset = turned[1].vertices_cam().mean(0) - turned[0].vertices_cam().mean(0)
+    offset = turned[1].outer_cam().mean(0) - turned[0].outer_cam().mean(0)
     np.testing.assert_allclose(offset, [0, 0, -0.045], atol=1e-6)  # towards the viewer
     assert set(TURNS) >= {"back", "below", "other side"}
 
@@ -121,3 +121,17 @@ def test_sheet_places_tiles():
     page = sheet([("a", [red, blue], ("x", "y")), ("b", [blue], ())])
     assert (page == [255, 0, 0]).all(-1).sum() == 1600 and (page == [0, 0, 255]).all(-1).sum() == 3200
     assert gallery({"ball": MovingObject(trimesh.creation.icosphere(1, 0.04), POSES)}, 0, 32).shape[2] == 3
+
+
+def test_outer_vertices_reach_as_far_as_all():
+    dented = trimesh.creation.icosphere(5, 0.05)
+    vertices = np.asarray(dented.vertices) * (1 - 0.5 * (np.asarray(dented.vertices)[:, :1] > 0.03))
+    outer = Shape(vertices, np.asarray(dented.faces), OBJECT_RGB).outer
+    assert len(outer) < len(vertices) > FEW
+    for way in np.random.default_rng(0).normal(size=(20, 3)):
+        assert (outer @ way).max() == pytest.approx((vertices @ way).max(), abs=1e-12)
+
+
+def test_all_vertices_of_a_flat_shape_are_outer():
+    flat = np.random.default_rng(0).random((FEW + 1, 3)) * [1, 1, 0]
+    assert Shape(flat, np.array([[0, 1, 2]]), OBJECT_RGB).outer is flat
