@@ -60,7 +60,7 @@ def test_a_scored_clip_may_not_train_the_prior(checkout):
 def test_demo_is_planned(checkout):
     jobs = checkout.planned("--configfile", "config/config.yaml", "config/demo.yaml")
     assert jobs["prepare_clip"] == 7 and jobs["make_table"] == 1 and jobs["report_clip"] == 7
-    assert jobs["fit_clip"] == 21, "the report asks for no variant that the table has not"
+    assert jobs["fit_clip"] == 14, "the report asks for no variant that the table has not"
 
 
 def test_training_of_the_prior_is_planned(checkout):
