@@ -10,9 +10,10 @@ import trimesh
 from jaxtyping import Bool, Float, UInt8
 
 from hoi.config import ProceduralSettings
-from hoi.hand.model import load_hand
+from hoi.hand.model import HandModel, load_hand
 from hoi.sources import motion
 from hoi.sources.backdrops import make_passerby
+from hoi.sources.frozen import frozen_grasp
 from hoi.sources.grasps import Grasp, find_grasp
 from hoi.sources.scenery import MARGIN_PX, Film, Scenery, make_film, make_lights, make_scenery, table_shadow
 from hoi.sources.shading import (
@@ -84,20 +85,34 @@ def make_clip(
 ) -> ProceduralClip:
     """The clip of a category, seed and split, filmed as ever or as a word of SHIFTS says; the same arguments give the same.
 
-    Raises InputError where no grasp is found for a seed.
+    Test clips whose grasps are frozen (hoi/sources/frozen.py) are the same on every computer but for roundings. Raises
+    InputError where no grasp is found for a seed.
     """
-    number, otherwise = {"train": 0, "test": 1}[split], SHIFTS[shift] if shift else Shift()
-    rng = np.random.default_rng([seed, number, *category.encode()])
-    shift_rng = np.random.default_rng([seed, number, *category.encode(), *(shift or "").encode(), 1])
-    thing = make_object(category, seed, split)
-    hand = load_hand("left" if rng.random() < settings.left_share or otherwise.left else "right")
-    betas = np.clip(rng.normal(0, 0.7, 10), -1.5, 1.5).astype(np.float32)
-    grasp = find_grasp(thing, hand, betas, settings, seed)
+    otherwise = SHIFTS[shift] if shift else Shift()
+    shift_rng = np.random.default_rng([*_key(category, seed, split), *(shift or "").encode(), 1])
+    thing, hand, betas, rng = casting(category, seed, settings, split, otherwise.left)
+    frozen = frozen_grasp(category, seed, hand.side) if split == "test" else None
+    grasp = frozen or find_grasp(thing, hand, betas, settings, seed)
     body = make_body(hand, betas, rng, otherwise.tone_srgb)
     focal = settings.focal_over_width * settings.width_px
     K = np.array([[focal, 0, settings.width_px / 2], [0, focal, settings.height_px / 2], [0, 0, 1]], np.float32)
     take = direct(thing, body, grasp, K, category, settings, rng)
     return film(thing, body, take, grasp, K, settings, otherwise, rng, shift_rng)
+
+
+def _key(category: str, seed: int, split: Split) -> list[int]:
+    """What a clip's random numbers start from."""
+    return [seed, {"train": 0, "test": 1}[split], *category.encode()]
+
+
+def casting(
+    category: str, seed: int, settings: ProceduralSettings, split: Split, left: bool = False
+) -> tuple[ProceduralObject, HandModel, Float[np.ndarray, " 10"], np.random.Generator]:
+    """A clip's object, hand and betas, and the generator of all that is drawn after them. `left`: a left hand in any case."""
+    rng = np.random.default_rng(_key(category, seed, split))
+    thing = make_object(category, seed, split)
+    hand = load_hand("left" if rng.random() < settings.left_share or left else "right")
+    return thing, hand, np.clip(rng.normal(0, 0.7, 10), -1.5, 1.5).astype(np.float32), rng
 
 
 def direct(
