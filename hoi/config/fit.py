@@ -190,6 +190,7 @@ class FitClip(Section):
     refresh: Count
     grid_cells: Count
     mesh_cells: Count
+    mesh_cell_m: Positive
     log_every: Count
     sigma_px: Positive
     order_m: Positive

@@ -362,5 +362,5 @@ def _fit_sdf(observed: Observations, settings: FitClip, seed: int, progress: Rep
             progress(step + 1, settings.steps, f"loss {row['objective']:.3f}")
     optimisation.refresh(settings.steps)
     values, low, high = (a.cpu().numpy() for a in optimisation.coarse)
-    mesh = extract(optimisation.field, values, low, high, settings.mesh_cells)
+    mesh = extract(optimisation.field, values, low, high, settings.mesh_cells, settings.mesh_cell_m)
     return Fit(mesh, optimisation.variables.result(), pd.DataFrame(rows))

@@ -42,10 +42,13 @@ def mesh_from_grid(values: np.ndarray, low: np.ndarray, high: np.ndarray) -> tri
     return largest
 
 
-def extract(field: Field, coarse: np.ndarray, low: np.ndarray, high: np.ndarray, resolution: int) -> trimesh.Trimesh:
-    """The field's zero level: `resolution` cells along the longest side of the box that a coarse grid shows."""
+def extract(
+    field: Field, coarse: np.ndarray, low: np.ndarray, high: np.ndarray, resolution: int, least_m: float
+) -> trimesh.Trimesh:
+    """The field's zero level: `resolution` cells along the longest side of the box that a coarse grid shows, but none of less
+    than `least_m`."""
     low, high = grid_box(coarse, low, high)
-    step = float((high - low).max()) / resolution
+    step = max(float((high - low).max()) / resolution, least_m)
     shape = tuple(int(n) for n in np.ceil((high - low) / step).astype(int) + 1)
 
     def at(index: Integer[np.ndarray, "n 3"]) -> Float[np.ndarray, "n"]:
