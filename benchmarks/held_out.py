@@ -6,8 +6,8 @@ python benchmarks/held_out.py results/prior/data/{0,1}.npz
 import argparse
 from pathlib import Path
 
-import torch
 import yaml
+from rich.console import Console
 
 from hoi.artefacts import read_npz
 from hoi.config import TrainPrior
@@ -31,10 +31,10 @@ def main() -> None:
     denoiser, opened = Denoiser.load(args.weights), [read_npz("prior_renders", p) for p in args.shards]
     count = args.samples or settings.judged_samples
     samples = fixed_samples(opened, denoiser.category_index, denoiser.spec.views.pool, count)
-    with torch.no_grad():
-        told, less = judged(denoiser, samples, settings.held_out_levels, 0)
-    print("\n".join(["| told | error | interval |", "|---|---|---|", *interval_rows(told)]))
-    print("\n".join(["", "| told | error less | interval |", "|---|---|---|", *interval_rows(less)]))
+    told, less = judged(denoiser, samples, settings.held_out_levels, 0)
+    for title, intervals in (("error", told), ("error less", less)):
+        rows = [f"| told | {title} | interval |", "|---|---|---|", *interval_rows(intervals), ""]
+        Console().print("\n".join(rows), markup=False)
 
 
 if __name__ == "__main__":
