@@ -16,11 +16,13 @@ _kernel_threads: int | None = None
 def compiled(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """`numba.njit` with fast maths and an on-disk cache, past any wrapper that the tests' shape checks put on functions.
 
+    Division by zero gives infinity, as in numpy: a check before every division keeps loops from being vectorised.
     A function that other compiled ones call takes `forceinline=True`: a copy of its own is rounded otherwise than the one
     within its caller, and which of them runs would depend on what the cache holds. `parallel=True` makes such copies, so
     threads are shared out by `in_parts`.
     """
-    return lambda function: numba.njit(fastmath=True, cache=True, nogil=True, **options)(inspect.unwrap(function))
+    chosen: dict[str, Any] = {"fastmath": True, "error_model": "numpy", "cache": True, "nogil": True} | options
+    return lambda function: numba.njit(**chosen)(inspect.unwrap(function))
 
 
 @contextmanager

@@ -6,6 +6,7 @@ body is (z - z_middle)² + (R - d)² < R² (in the manner of Teddy, Igarashi et 
 at first, then that of the body found so far.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -130,14 +131,18 @@ def inflate(
         bodies, free, beside = zip(
             *(_body(v, T_cam_obj[v.frame], K[v.frame], size, middle, x, before) for v in views), strict=True
         )
-        body = torch.quantile(torch.stack(bodies), share, dim=0)
-        carved = torch.quantile(torch.stack(free), CARVED, dim=0)
+        body, carved = over_views(bodies, share), over_views(free, CARVED)
         found = torch.maximum(body, torch.where(carved > 0, carved, body))
         guess = found if guess is None else guess.masked_scatter(chosen, found)
         if number == 0:
-            near = torch.quantile(torch.stack(beside), share, dim=0) < BESIDE_M
+            near = over_views(beside, share) < BESIDE_M
     assert guess is not None
     return guess
+
+
+def over_views(values: Sequence[Float[Tensor, " p"]], share: float) -> Float[Tensor, " p"]:
+    """The quantile of each point's values; numpy's, which sorts no more than it must, takes half of torch's time."""
+    return torch.from_numpy(np.quantile(torch.stack(list(values)).numpy(), np.float32(share), axis=0))
 
 
 def _body(

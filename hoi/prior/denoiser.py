@@ -9,9 +9,9 @@ Guidance after Ho & Salimans, "Classifier-free diffusion guidance" (2022).
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
-from diffusers import DDPMScheduler, UNet2DModel
 from jaxtyping import Float, Int
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 from safetensors import SafetensorError, safe_open
@@ -23,6 +23,9 @@ from hoi.artefacts import read_json, whole, write_json
 from hoi.config import PriorNetwork, PriorRender, PriorSchedule, PriorViews
 from hoi.errors import InputError
 from hoi.prior.encode import GIVEN_CHANNELS, HAND_CHANNELS, OBJECT_CHANNELS
+
+if TYPE_CHECKING:
+    from diffusers import DDPMScheduler  # else where it is used: importing it takes 5 s, and many fits need none of it
 
 FALLBACK = "object"  # what a category that the prior was not trained on is taken for
 RANGE = (0.5, 1.0, 1.0, 1.0, 3.0)  # |x| of each object channel: mask, normals, and depth of 30 cm off the hand
@@ -50,8 +53,10 @@ class DenoiserSpec(BaseModel):
         return categories
 
 
-def noise_schedule(settings: PriorSchedule) -> DDPMScheduler:
+def noise_schedule(settings: PriorSchedule) -> "DDPMScheduler":
     """The one noise schedule, for training and distillation alike: scaled-linear β (linear in its square root)."""
+    from diffusers import DDPMScheduler
+
     return DDPMScheduler(
         num_train_timesteps=settings.steps,
         beta_start=settings.beta_start,
@@ -65,6 +70,8 @@ class Denoiser(nn.Module):
     """A `diffusers` UNet on pictures folded `patch` times, so that it works at half the resolution and four times the width."""
 
     def __init__(self, spec: DenoiserSpec) -> None:
+        from diffusers import UNet2DModel
+
         super().__init__()
         self.spec = spec
         n, fold = spec.network, spec.network.patch**2

@@ -33,6 +33,12 @@ wildcard_constraints:
     figure="|".join(study.figures) or "none",
 
 
+onstart:
+    # Snakemake 9.27 looks for jobs to start once a second more for every job that has ended, to keep to a limit of jobs a
+    # second that nothing here needs: after a hundred jobs that takes a good part of a core.
+    workflow.scheduler.job_rate_limiter = None
+
+
 def settings(stage):
     """Parameter: a stage's settings under the job's variant, as one JSON word."""
     return lambda wildcards: study.as_json(wildcards.variant, stage)
