@@ -111,6 +111,7 @@ class FitPrior(Section):
     recall: FitRecall
     method: Literal["views", "score"]
     condition: Literal["hand_and_category", "hand", "category"]
+    text_encoder: str | None
     rough: bool
     start: Annotated[int, Field(ge=0)]
     every: Count

@@ -1,8 +1,8 @@
 """Sections of the learned prior: its pictures and its training."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from hoi.config.base import Count, Fraction, NonNegative, Positive, Section
 from hoi.config.clips import GraspSettings
@@ -91,8 +91,11 @@ class PriorMemory(Section):
 
 
 class TrainPrior(Section):
-    """The denoiser's training."""
+    """The denoiser's training. `text_encoder`: folder of a CLIP text encoder, for `conditioning: text`."""
 
+    conditioning: Literal["category", "text"]
+    text_encoder: str | None
+    prompt: str
     steps: Count
     batch: Count
     rate: Positive
@@ -116,3 +119,11 @@ class TrainPrior(Section):
     grid_guidance: Positive
     network: PriorNetwork
     schedule: PriorSchedule
+
+    @model_validator(mode="after")
+    def _words_need_an_encoder(self) -> "TrainPrior":
+        if self.conditioning == "text" and not self.text_encoder:
+            raise ValueError("conditioning: text needs text_encoder, the folder of a CLIP text encoder")
+        if self.prompt.count("{}") != 1:
+            raise ValueError(f"prompt {self.prompt!r}: no single {{}} for the category")
+        return self

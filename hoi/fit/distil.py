@@ -6,7 +6,9 @@ steps, made anew now and then, and fused into one body that the field is drawn t
 them errs in, and between two renewals a step costs no network and no rendering.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -38,11 +40,19 @@ TOLD = 0.9  # of the reach: distances nearer than this are a picture's own, not 
 
 @dataclass(frozen=True)
 class Prior:
-    """A denoiser, the category that a clip is said to show (None: unknown), and objects that are remembered."""
+    """A denoiser, the category that a clip is said to show (None: unknown), and objects that are remembered.
 
-    denoiser: Denoiser
+    The denoiser is opened when it is first asked: that takes seconds, and most clips are explained by what is remembered.
+    """
+
+    open_denoiser: Callable[[], Denoiser]
     category: str | None
     memory: Memory | None = None
+
+    @cached_property
+    def denoiser(self) -> Denoiser:
+        """Opened."""
+        return self.open_denoiser()
 
 
 @dataclass(frozen=True)

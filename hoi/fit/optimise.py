@@ -73,7 +73,7 @@ class Optimisation:
         found = begin(self.observed, v, s.start, self.reach, self.rng)
         self.outlines = found.outlines
         self.told: str | None = None  # whence the prior's body is: recalled, imagined
-        self.guess = self.rough = GridField(*(a.to(self.device) for a in found.body))
+        self.guess = self.rough = found.body.to(self.device)
         v.start_T_hand_obj.copy_(found.T_hand_obj)
         self.field.fade(float(s.level_start))
         teach(self.field, self.guess, v.grasp, self.reach, s.start, self.rng)
@@ -174,7 +174,7 @@ class Optimisation:
         v = self.variables
         with torch.no_grad():
             T_hand_obj, T_cam_hand, K = v.T_hand_obj(), v.T_cam_hand(), v.K()
-        rough = GridField(*(a.cpu() for a in self.rough))
+        rough = self.rough.to("cpu")
         return Seen(rough, T_hand_obj.cpu(), (T_cam_hand @ T_hand_obj).cpu(), K.cpu())
 
     def renew(self, step: int) -> None:
@@ -193,13 +193,15 @@ class Optimisation:
     def take_up(self, name: str, body: GridField, step: int) -> None:
         """Go on from the prior's body. What is recalled is bent, so that thin walls stay whole; what is imagined is blurred, may
         lack parts or have too many, and is corrected by a sum."""
-        self.guess, self.told = GridField(*(a.to(self.device) for a in body)), name
+        self.guess = body = body.to(self.device)
+        self.told = name
         p = self.settings.prior
         if name == "recalled":
-            self.field = BentField(*self.guess, p.recall.cell_m, min(p.recall.beta_m, self.field.beta.item()))
+            beta_m = min(p.recall.beta_m, self.field.beta.item())
+            self.field = BentField(body.values, body.low, body.high, p.recall.cell_m, beta_m)
             self.optimiser = self._optimiser()
         else:
-            self.field.rebase(*self.guess)
+            self.field.rebase(body.values, body.low, body.high)
             self.field.sharpen(p.beta_m)
         if p.tilt_rad:
             self.place_object()
@@ -361,6 +363,7 @@ def _fit_sdf(observed: Observations, settings: FitClip, seed: int, progress: Rep
             rows.append({"step": step} | row)
             progress(step + 1, settings.steps, f"loss {row['objective']:.3f}")
     optimisation.refresh(settings.steps)
-    values, low, high = (a.cpu().numpy() for a in optimisation.coarse)
+    coarse = optimisation.coarse
+    values, low, high = (a.cpu().numpy() for a in (coarse.values, coarse.low, coarse.high))
     mesh = extract(optimisation.field, values, low, high, settings.mesh_cells, settings.mesh_cell_m)
     return Fit(mesh, optimisation.variables.result(), pd.DataFrame(rows))

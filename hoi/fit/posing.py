@@ -12,6 +12,7 @@ from jaxtyping import Float
 from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
+from hoi.fit.nearest import distance_to_nearest
 from hoi.fit.observations import Observations
 from hoi.geometry.registration import umeyama
 from hoi.geometry.rotations import axis_angle_to_matrix, rigid, transform
@@ -100,7 +101,7 @@ def misfit(points: Float[Tensor, "*#k n 3"], guess: Guess, views: Views) -> Floa
     beside = torch.nn.functional.grid_sample(
         views.outside_px[:, None], grid, padding_mode="border", align_corners=False
     )[:, 0].transpose(0, 1)
-    missed = torch.cdist(views.object_px.expand(len(px), -1, -1, -1), px).amin(-1)
+    missed = distance_to_nearest(views.object_px.expand(len(px), -1, -1, -1), px)
     size = views.size_px[:, None]
     return ((beside / size) ** 2).mean((1, 2)) + ((missed / size) ** 2).mean((1, 2))
 

@@ -38,7 +38,7 @@ def recall(
 ) -> GridField | None:
     """The best one's distances in the object frame, that of the rough body; None if there is nothing to recall or to see."""
     try:
-        body = mesh_from_grid(*(a.numpy() for a in rough))
+        body = mesh_from_grid(rough.values.numpy(), rough.low.numpy(), rough.high.numpy())
     except DataFailure:
         return None
     if not held or not (observed.object_mask.any((1, 2)) & (observed.confidence > 0)).any():

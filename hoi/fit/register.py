@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from hoi.config import FitStart
+from hoi.fit.nearest import distance_to_nearest
 from hoi.fit.small import shrink, small_size
 from hoi.geometry.cameras import project
 from hoi.geometry.rotations import axis_angle_to_matrix, rigid, transform
@@ -61,8 +62,7 @@ class Touch:
     def gap_m(self, surface_cam: Float[Tensor, "n p 3"]) -> Float[Tensor, "n fingers"]:
         """From each finger's pad to the surface."""
         return (
-            torch.cdist(self.pads_cam.flatten(1, 2), surface_cam)
-            .amin(-1)
+            distance_to_nearest(self.pads_cam.flatten(1, 2), surface_cam)
             .unflatten(1, self.pads_cam.shape[1:3])
             .amin(-1)
         )
@@ -110,7 +110,7 @@ def register(
         beyond = functional.grid_sample(
             outlines.beyond_px[:, None], at[:, None], padding_mode="border", align_corners=False
         )
-        gap = torch.cdist(outlines.points_px, px).amin(-1)
+        gap = distance_to_nearest(outlines.points_px, px)
         seen = 4 * _robust(beyond[:, 0, 0] * unit[:, None]).mean(1) + outlines.has_points * _robust(
             gap * unit[:, None]
         ).mean(1)

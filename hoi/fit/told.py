@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -32,11 +33,15 @@ class Teller:
     def __init__(
         self, prior: Prior, observed: Observations, settings: FitPrior, is_right: bool, seed: int, device: torch.device
     ) -> None:
-        self.observed, self.settings, self.seed = observed, settings, seed
-        self.distil = Distillation(prior, settings, seed, device)
+        self.prior, self.observed, self.settings, self.seed, self.device = prior, observed, settings, seed, device
         memory = prior.memory if settings.condition == "hand_and_category" else None
         self.held = memory.held(prior.category, is_right) if memory else []
         self.rng = np.random.default_rng([seed, 1])  # of its own: a body that is not believed leaves no trace
+
+    @cached_property
+    def distil(self) -> Distillation:
+        """The denoiser at work; it is not opened where nobody asks it."""
+        return Distillation(self.prior, self.settings, self.seed, self.device)
 
     def due(self, step: int) -> bool:
         """Is it time to ask for a body?"""

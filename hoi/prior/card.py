@@ -2,6 +2,8 @@
 
 from typing import Any
 
+OTHER = {False: "taken for an object", True: "told in words, if the text encoder of the training is at hand"}
+
 
 def model_card(record: dict[str, Any]) -> str:
     """Markdown from a record of the training: categories, parameters, data, steps, device, hours, held-out losses."""
@@ -13,7 +15,7 @@ def model_card(record: dict[str, Any]) -> str:
             "that a clip's silhouettes give, and the category. Made for `hoi`'s `fit_clip`; not for anything else.",
             "MIT licence.",
             "",
-            f"- categories: {', '.join(record['categories'])} (any other name is taken for an object)",
+            f"- categories: {', '.join(record['categories'])} (any other name is {OTHER[record['text']]})",
             f"- parameters: {record['parameters']:,}",
             f"- data: {record['pictures']:,} pictures of {record['instances']} procedural training instances, in "
             f"{record['shards']} shards of `prior_data`, seed {record['data_seed']}; nothing scanned, nothing personal",

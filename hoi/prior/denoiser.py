@@ -23,6 +23,7 @@ from hoi.artefacts import read_json, whole, write_json
 from hoi.config import PriorNetwork, PriorRender, PriorSchedule, PriorViews
 from hoi.errors import InputError
 from hoi.prior.encode import GIVEN_CHANNELS, HAND_CHANNELS, OBJECT_CHANNELS
+from hoi.prior.text import Described, TextEncoder, TextSpec
 
 if TYPE_CHECKING:
     from diffusers import DDPMScheduler  # else where it is used: importing it takes 5 s, and many fits need none of it
@@ -44,6 +45,7 @@ class DenoiserSpec(BaseModel):
     schedule: PriorSchedule
     views: PriorViews
     render: PriorRender
+    text: TextSpec | None = None  # where categories are words to a text encoder, not a learned vector each
 
     @field_validator("categories")
     @classmethod
@@ -69,11 +71,11 @@ def noise_schedule(settings: PriorSchedule) -> "DDPMScheduler":
 class Denoiser(nn.Module):
     """A `diffusers` UNet on pictures folded `patch` times, so that it works at half the resolution and four times the width."""
 
-    def __init__(self, spec: DenoiserSpec) -> None:
+    def __init__(self, spec: DenoiserSpec, words: Float[Tensor, "k width"] | None = None) -> None:
         from diffusers import UNet2DModel
 
         super().__init__()
-        self.spec = spec
+        self.spec, self.names = spec, [*spec.categories, None]
         n, fold = spec.network, spec.network.patch**2
         plain = len(n.channels) - n.attention_levels
         self.net = UNet2DModel(
@@ -86,8 +88,13 @@ class Denoiser(nn.Module):
             up_block_types=("AttnUpBlock2D",) * n.attention_levels + ("UpBlock2D",) * plain,
             attention_head_dim=n.head_channels,
             norm_num_groups=n.groups,
-            num_class_embeds=len(spec.categories) + 1,
+            num_class_embeds=len(self.names),
         )
+        if spec.text:
+            out = self.net.class_embedding.embedding_dim
+            self.net.class_embedding = Described(len(spec.categories), spec.text.width, out)
+            if words is not None:
+                self.net.class_embedding.set(words)
         alpha_bar = noise_schedule(spec.schedule).alphas_cumprod.float()
         self.register_buffer("alpha_bar", alpha_bar, persistent=False)
         for name, value in (
@@ -102,10 +109,20 @@ class Denoiser(nn.Module):
 
     def category_index(self, name: str | None) -> int:
         """Index of a category; None is the null category, an unknown name is an "object"."""
-        if name is None:
-            return self.null_category
-        known = self.spec.categories
-        return known.index(name if name in known else FALLBACK)
+        return self.names.index(name if name in self.names else FALLBACK)
+
+    def learn(self, name: str, folder: Path) -> None:
+        """Know another category by its words; `folder` holds the text encoder of the training, another is refused."""
+        text = self.spec.text
+        if text is None:
+            raise InputError("fit_clip.prior.text_encoder", str(folder), "null: this denoiser knows categories, no words",
+                             "train with train_prior.conditioning: text")  # fmt: skip
+        encoder = TextEncoder(folder)
+        if encoder.digest != text.encoder:
+            raise InputError(folder, f"weights {encoder.digest[:12]}", f"those of the training, {text.encoder[:12]}",
+                             "use the text encoder that the denoiser was trained with")  # fmt: skip
+        self.net.class_embedding.learn(encoder.features([text.sentence(name)])[0])
+        self.names.append(name)
 
     def forward(
         self,
@@ -268,7 +285,7 @@ def _read_weights(path: Path, spec: DenoiserSpec, expected: dict[str, Tensor]) -
     except (OSError, SafetensorError) as error:
         raise InputError(path, str(error), "a whole safetensors file",
                          "restore it, or train again: snakemake train_prior") from error  # fmt: skip
-    if saved != spec.model_dump_json():
+    if not _is_of(saved, spec):
         raise InputError(
             path,
             f"weights made with {saved or 'no config'}",
@@ -277,6 +294,14 @@ def _read_weights(path: Path, spec: DenoiserSpec, expected: dict[str, Tensor]) -
         )
     _compare({k: v.shape for k, v in tensors.items()}, {k: v.shape for k, v in expected.items()}, path)
     return tensors
+
+
+def _is_of(saved: str, spec: DenoiserSpec) -> bool:
+    """Is this text that spec; older ones lack what has a default."""
+    try:
+        return DenoiserSpec.model_validate_json(saved) == spec
+    except ValidationError:
+        return False
 
 
 def _compare(found: dict[str, Sequence[int]], expected: dict[str, Sequence[int]], path: Path) -> None:

@@ -87,11 +87,14 @@ def squared_error(denoiser: Denoiser, batch: Channels, drawn: Draws, weight_most
 class Trainer:
     """The denoiser in training, the running average of its weights, and the optimiser."""
 
-    def __init__(self, spec: DenoiserSpec, settings: TrainPrior, seed: int, device: torch.device) -> None:
+    def __init__(
+        self, spec: DenoiserSpec, settings: TrainPrior, seed: int, device: torch.device,
+        words: Float[Tensor, "k width"] | None = None,
+    ) -> None:  # fmt: skip
         self.settings, self.seed, self.device, self.step_count = settings, seed, device, 0
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.denoiser = Denoiser(spec)
+            self.denoiser = Denoiser(spec, words)
         self.denoiser.to(device).train()
         self.average = copy.deepcopy(self.denoiser).eval().requires_grad_(False)
         self.named = dict(self.denoiser.net.named_parameters())

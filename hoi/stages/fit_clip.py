@@ -32,7 +32,7 @@ def fit_clip(
     torch.set_num_threads(threads)
     observed = Observations.from_arrays(read_npz("masks", masks), read_npz("hands", hands))
     source = read_clip(clip)
-    learned = _learned(prior, source.info.category)
+    learned = _learned(prior, source.info.category, config.prior.text_encoder)
     with Progress("fit_clip") as progress:
         result = fit(observed, config, seed, progress, learned, _templates(source.info.category, config))
     seconds = time.perf_counter() - started
@@ -51,12 +51,20 @@ def fit_clip(
     write_json(run, run_record(config, seed, seconds, {"threads": threads, "code": code}))
 
 
-def _learned(prior: list[Path], category: str | None) -> Prior | None:
-    """Denoiser and memory; None where there is nothing to distil."""
+def _learned(prior: list[Path], category: str | None, text_encoder: str | None) -> Prior | None:
+    """Denoiser and memory; None where there is nothing to distil. A text encoder lets the denoiser know any category."""
     if not prior:
         return None
     weights, memory = prior
-    return Prior(Denoiser.load(weights), category, Memory.load(memory, _training_shape))
+
+    def opened() -> Denoiser:
+        """The denoiser, which has heard of the category where it can."""
+        denoiser = Denoiser.load(weights)
+        if text_encoder and category not in denoiser.names:
+            denoiser.learn(category, Path(text_encoder))
+        return denoiser
+
+    return Prior(opened, category, Memory.load(memory, _training_shape))
 
 
 def _training_shape(category: str, seed: int) -> Shape:

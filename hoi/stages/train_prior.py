@@ -20,6 +20,7 @@ from hoi.prior.denoiser import FALLBACK, DenoiserSpec
 from hoi.prior.pictures import sample_grid
 from hoi.prior.samples import Channels
 from hoi.prior.stream import Position, Stream, fixed_samples
+from hoi.prior.text import TextEncoder, TextSpec
 from hoi.prior.train import CONDITIONS, Trainer, fast_bfloat16, held_out_losses, judged
 from hoi.progress import Progress
 from hoi.provenance import processor, run_record
@@ -36,9 +37,11 @@ def train_prior(
     """Train to the end, from the checkpoint if there is one; write weights, loss history, sample grid, record."""
     torch.set_num_threads(threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    spec = DenoiserSpec(categories=(FALLBACK, *CATEGORIES), network=config.network, schedule=config.schedule,
-                        views=data.views, render=data.render)  # fmt: skip
-    trainer = Trainer(spec, config, seed, device)
+    categories = (FALLBACK, *CATEGORIES)
+    text, words = _in_words(categories, config)
+    spec = DenoiserSpec(categories=categories, network=config.network, schedule=config.schedule,
+                        views=data.views, render=data.render, text=text)  # fmt: skip
+    trainer = Trainer(spec, config, seed, device, words)
     session = Session(trainer, shards, held_out, seed, checkpoint)
     session.resume()
     session.train()
@@ -48,6 +51,15 @@ def train_prior(
         pd.DataFrame(session.rows).to_parquet(path)
     session.draw_grid(samples)
     write_json(run, record)
+
+
+def _in_words(categories: tuple[str, ...], config: TrainPrior) -> tuple[TextSpec | None, torch.Tensor | None]:
+    """The text encoder's mark and its features of the categories; nothing where categories are no words."""
+    if config.conditioning == "category":
+        return None, None
+    encoder = TextEncoder(Path(config.text_encoder or ""))
+    spec = encoder.spec(config.prompt)
+    return spec, encoder.features([spec.sentence(c) for c in categories])
 
 
 class Session:
@@ -162,7 +174,8 @@ class Session:
         more = {
             "threads": threads, "device": device_name(t.device), "bfloat16": fast_bfloat16(t.device),
             "steps": t.step_count, "batch": s.batch, "hours": self.seconds / 3600,
-            "categories": list(t.average.spec.categories), "parameters": sum(p.numel() for p in t.average.parameters()),
+            "categories": list(t.average.spec.categories), "text": bool(t.average.spec.text),
+            "parameters": sum(p.numel() for p in t.average.parameters()),
             "shards": len(shards), "pictures": sum(len(a["category"]) for a in opened),
             "instances": len({(c, int(i)) for a in opened for c, i in zip(a["category"], a["instance"], strict=True)}),
             "data_seed": self.seed, "held_out": held_out, "held_out_less": held_out_less,

@@ -119,14 +119,14 @@ def test_one_picture_tells_before_beside_and_behind():
 
 def test_the_score_is_the_gradient_of_the_channels():
     d, settings = denoiser(), _prior_settings(method="score", guidance=2.0)
-    distillation = Distillation(Prior(d, "bowl"), settings, 0, CPU)
+    distillation = Distillation(Prior(lambda: d, "bowl"), settings, 0, CPU)
     scale = torch.ones((), requires_grad=True)
     scene = _held_ball()
     grown = replace(scene, sdf=lambda x: scale * _ball(x))
     term = distillation.score(grown, 0.0)
     term.backward()
     assert torch.isfinite(scale.grad) and scale.grad != 0
-    again = Distillation(Prior(d, "bowl"), settings, 0, CPU).score(scene, 0.0)
+    again = Distillation(Prior(lambda: d, "bowl"), settings, 0, CPU).score(scene, 0.0)
     assert torch.equal(again, term.detach()), "the same seed, the same view and noise"
 
 
@@ -134,7 +134,9 @@ def test_imagined_views_follow_seed_condition_and_category():
     d, scene = denoiser(), _held_ball()
 
     def first(category: str | None = "bowl", **changes: object) -> torch.Tensor:
-        return Distillation(Prior(d, category), _prior_settings(**changes), 0, CPU).imagine(scene, 0.5)[0][1].mask
+        return (
+            Distillation(Prior(lambda: d, category), _prior_settings(**changes), 0, CPU).imagine(scene, 0.5)[0][1].mask
+        )
 
     assert torch.equal(first(), first())
     assert not torch.allclose(first(), first(condition="hand"))
@@ -146,7 +148,7 @@ def test_imagined_views_follow_seed_condition_and_category():
 def test_the_prior_is_shown_what_it_was_trained_on():
     """The same hand, body and view as a training picture: the same channels, but for how far rays are sampled."""
     scene, d = _held_ball(), denoiser()
-    distillation = Distillation(Prior(d, "bowl"), _prior_settings(), 0, CPU)
+    distillation = Distillation(Prior(lambda: d, "bowl"), _prior_settings(), 0, CPU)
     view, hand = distillation._view(scene)
     given = distillation._given(scene, view, hand)
     mesh = trimesh.creation.icosphere(4, RADIUS).apply_translation(CENTRE)
@@ -165,7 +167,7 @@ def test_what_the_prior_is_not_shown_is_zero():
     scene = _held_ball()
 
     def given(**changes: object) -> torch.Tensor:
-        distillation = Distillation(Prior(denoiser(), "bowl"), _prior_settings(**changes), 0, CPU)
+        distillation = Distillation(Prior(denoiser, "bowl"), _prior_settings(**changes), 0, CPU)
         return distillation._given(scene, *distillation._view(scene))
 
     both = given()
@@ -194,7 +196,7 @@ def test_a_body_that_the_masks_speak_against_is_not_believed():
     settings = _settings(steps=2, prior=prior)
     settings = settings.model_copy(update={"weights": settings.weights.model_copy(update={"prior": 1.0})})
     for offset, believed in ((0.0, True), (0.3, False)):
-        fit_ = Optimisation(_scene(), settings, 0, CPU, Prior(denoiser(), "bottle"))
+        fit_ = Optimisation(_scene(), settings, 0, CPU, Prior(denoiser, "bottle"))
         body = GridField(fit_.rough.values, fit_.rough.low + offset, fit_.rough.high + offset)
         assert fit_.teller.believed(body, fit_.seen(), 0.7) is believed
 
@@ -204,7 +206,7 @@ def test_a_body_that_is_not_believed_leaves_no_trace(monkeypatch):
     prior = _prior_settings(start=0, every=1000).model_dump()
     settings = _settings(steps=4, prior=prior)
     weighted = settings.model_copy(update={"weights": settings.weights.model_copy(update={"prior": 1.0})})
-    drawn, plain = fit(_scene(), weighted, 3, _silent, Prior(denoiser(), "bottle")), fit(_scene(), settings, 3, _silent)
+    drawn, plain = fit(_scene(), weighted, 3, _silent, Prior(denoiser, "bottle")), fit(_scene(), settings, 3, _silent)
     assert "guess" in drawn.history and "prior" not in drawn.history
     assert np.array_equal(drawn.mesh.vertices, plain.mesh.vertices)
 
@@ -220,7 +222,7 @@ def test_a_fit_with_the_prior_runs_and_repeats(method):
     prior = _prior_settings(method=method, start=8, every=4, noise_start=0.02, noise_end=0.02).model_dump()
     settings = _settings(steps=21, warm_steps=8, prior=prior)
     settings = settings.model_copy(update={"weights": settings.weights.model_copy(update={"prior": 1.0})})
-    first, again = (fit(_scene(), settings, 3, _silent, Prior(denoiser(), "bottle")) for _ in range(2))
+    first, again = (fit(_scene(), settings, 3, _silent, Prior(denoiser, "bottle")) for _ in range(2))
     assert np.array_equal(first.mesh.vertices, again.mesh.vertices)
     assert first.history["prior"].notna().any() and np.isfinite(first.history["prior"].dropna()).all()
 
@@ -236,6 +238,6 @@ def test_a_denoiser_that_gives_nan_is_not_believed():
     d = denoiser()
     for parameter in d.net.parameters():
         parameter.data.fill_(float("nan"))
-    distillation = Distillation(Prior(d, "bowl"), _prior_settings(), 0, CPU)
+    distillation = Distillation(Prior(lambda: d, "bowl"), _prior_settings(), 0, CPU)
     assert fuse(distillation.imagine(_held_ball(), 0.5), _prior_settings()) is None
     assert distillation.score(_held_ball(), 0.5) == 0

@@ -62,7 +62,7 @@ def _recalled(memory: Memory, rough: GridField, observed: Observations) -> GridF
 
 def test_the_ball_is_recalled_not_the_rod_and_lies_where_it_is_seen():
     body = _recalled(_memory(), _ball(), _scene())
-    mesh = mesh_from_grid(*(a.numpy() for a in body))
+    mesh = mesh_from_grid(body.values.numpy(), body.low.numpy(), body.high.numpy())
     np.testing.assert_allclose(mesh.extents, 2 * RADIUS, atol=0.003)
     np.testing.assert_allclose(mesh.bounds.mean(0), CENTRE, atol=0.006)
 
@@ -70,7 +70,7 @@ def test_the_ball_is_recalled_not_the_rod_and_lies_where_it_is_seen():
 def test_nothing_known_or_nothing_seen_recalls_nothing():
     scene, ball = _scene(), _ball()
     assert _recalled(Memory([], _shape), ball, scene) is None
-    assert _recalled(_memory(), ball._replace(values=ball.values.abs() + 0.01), scene) is None
+    assert _recalled(_memory(), replace(ball, values=ball.values.abs() + 0.01), scene) is None
     unseen = replace(scene, object_mask=np.zeros_like(scene.object_mask))
     assert _recalled(_memory(), ball, unseen) is None
 
@@ -81,7 +81,7 @@ def test_a_fit_starts_from_what_is_recalled_where_the_prior_knows_hand_and_categ
     prior = settings.prior.model_copy(update={"recall": QUICK, "condition": condition, "bodies": ["recalled"]})
     weights = settings.weights.model_copy(update={"prior": 1.0})
     settings = settings.model_copy(update={"prior": prior, "weights": weights})
-    fit_ = Optimisation(_scene(), settings, 0, torch.device("cpu"), Prior(denoiser(), "bottle", _memory()))
+    fit_ = Optimisation(_scene(), settings, 0, torch.device("cpu"), Prior(denoiser, "bottle", _memory()))
     fit_.step(0)
     assert (fit_.told == "recalled") is recalled
     assert isinstance(fit_.field, BentField) is recalled, "and is bent"
@@ -98,7 +98,7 @@ def test_what_is_recalled_but_explains_the_masks_worse_gives_way_to_what_is_imag
     prior = settings.prior.model_copy(update={"recall": QUICK})
     weights = settings.weights.model_copy(update={"prior": 1.0})
     settings = settings.model_copy(update={"prior": prior, "weights": weights})
-    fit_ = Optimisation(_scene(), settings, 0, torch.device("cpu"), Prior(denoiser(), "bottle", rod))
+    fit_ = Optimisation(_scene(), settings, 0, torch.device("cpu"), Prior(denoiser, "bottle", rod))
     fit_.step(0)
     assert asked == [0] and fit_.told is None
 
