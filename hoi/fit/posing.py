@@ -93,8 +93,7 @@ def misfit(points: Float[Tensor, "*#k n 3"], guess: Guess, views: Views) -> Floa
     no point falls near are charged the distance to the nearest one.
     """
     R, t = views.T_cam_b[:, :3, :3], views.T_cam_b[:, :3, 3]
-    cam = guess.posed(points)[:, None] @ R.mT + t[:, None]
-    px = cam @ views.K.mT
+    px = guess.posed(points)[:, None] @ (views.K @ R).mT + (views.K @ t[..., None]).mT
     px = px[..., :2] / px[..., 2:].clamp_min(1e-3)
     height, width = views.outside_px.shape[1:]
     grid = (2 * px / torch.tensor([width, height]) - 1).transpose(0, 1)
