@@ -74,13 +74,16 @@ class Described(nn.Module):
 
     def set(self, features: Float[Tensor, "k width"]) -> None:
         """The words of the categories in order."""
-        self.words[:-1] = functional.normalize(features, dim=-1) * self.words.shape[1] ** 0.5
+        self.words[:-1] = self._rows(features)
 
     def learn(self, feature: Float[Tensor, "width"]) -> int:
         """Another category; its index."""
-        row = functional.normalize(feature, dim=-1)[None] * self.words.shape[1] ** 0.5
-        self.words = torch.cat([self.words, row.to(self.words)])
+        self.words = torch.cat([self.words, self._rows(feature[None])])
         return len(self.words) - 1
+
+    def _rows(self, features: Float[Tensor, "k width"]) -> Float[Tensor, "k width"]:
+        """Features whose components have a mean square of 1."""
+        return functional.normalize(features.to(self.words), dim=-1) * self.words.shape[1] ** 0.5
 
     def forward(self, index: Int[Tensor, "b"]) -> Float[Tensor, "b out"]:
         """Embeddings of categories."""
