@@ -94,10 +94,12 @@ class FitRecall(Section):
     settling: Count
     tried: Count
     kept: Count
+    places: Count
     frames: tuple[Count, Count]
     pixels: tuple[Count, Count]
     steps: tuple[Count, Count]
     rate: Positive
+    touch: NonNegative
     cells: Count
     agree: Fraction
     beta_m: Positive

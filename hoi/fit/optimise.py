@@ -171,11 +171,10 @@ class Optimisation:
 
     def seen(self) -> Seen:
         """What remembered objects are compared with."""
-        v = self.variables
         with torch.no_grad():
-            T_hand_obj, T_cam_hand, K = v.T_hand_obj(), v.T_cam_hand(), v.K()
-        rough = self.rough.to("cpu")
-        return Seen(rough, T_hand_obj.cpu(), (T_cam_hand @ T_hand_obj).cpu(), K.cpu())
+            posed = self.variables.posed()
+        pads = self.pads(transform(invert_rigid(posed.T_hand_obj), posed.vertices_hand))[self.frames].mean(0)
+        return Seen(self.rough.to("cpu"), *(a.cpu() for a in (posed.T_hand_obj, posed.T_cam_obj, posed.K, pads)))
 
     def renew(self, step: int) -> None:
         """Go on from what the prior says that the object is, where it is time to ask and something is believed."""

@@ -54,18 +54,21 @@ class Outlines:
 
 @dataclass(frozen=True)
 class Touch:
-    """Skin of the fingers that hold the object (camera, metres), and how much their gaps to it count."""
+    """Skin of the fingers that hold the object (metres, in the surface's frame), and how much their gaps to it count, in which
+    unit."""
 
-    pads_cam: Float[Tensor, "n fingers q 3"]
+    pads: Float[Tensor, "*#n fingers q 3"]
     weight: float
+    unit_m: float = TOLERANCE_M
 
-    def gap_m(self, surface_cam: Float[Tensor, "n p 3"]) -> Float[Tensor, "n fingers"]:
+    def gap_m(self, surface: Float[Tensor, "n p 3"]) -> Float[Tensor, "n fingers"]:
         """From each finger's pad to the surface."""
-        return (
-            distance_to_nearest(self.pads_cam.flatten(1, 2), surface_cam)
-            .unflatten(1, self.pads_cam.shape[1:3])
-            .amin(-1)
-        )
+        points = self.pads.flatten(-3, -2).expand(len(surface), -1, -1)
+        return distance_to_nearest(points, surface).unflatten(1, self.pads.shape[-3:-1]).amin(-1)
+
+    def price(self, surface: Float[Tensor, "n p 3"]) -> Float[Tensor, " n"]:
+        """What gaps cost, mean over the fingers; beyond four units hardly more, for not every finger holds."""
+        return self.weight * _robust(self.gap_m(surface) / self.unit_m).mean(1)
 
 
 def moved(
@@ -115,7 +118,7 @@ def register(
             gap * unit[:, None]
         ).mean(1)
         if touch:
-            seen = seen + touch.weight * _robust(touch.gap_m(surface_cam) / TOLERANCE_M).mean(1)
+            seen = seen + touch.price(surface_cam)
         small = (xi / scale).square().sum(-1).mean()
         smooth = (xi.diff(n=2, dim=0) / scale).square().sum(-1).mean() if len(xi) > 2 else 0.0
         objective = (seen * trust).sum() / trust.sum() + 0.1 * small + 0.3 * smooth

@@ -1,30 +1,17 @@
 """What the prior tells of the object, and whether the evidence lets it be believed."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from hoi.config import FitPrior
 from hoi.fit.agreement import agreement
 from hoi.fit.distil import Distillation, Prior, Scene, fuse
 from hoi.fit.grid import GridField
 from hoi.fit.observations import Observations
-from hoi.fit.recall import recall
-
-
-@dataclass(frozen=True)
-class Seen:
-    """Where things are when the prior is asked: the rough body, and poses and intrinsics of all frames; on the CPU."""
-
-    rough: GridField
-    T_hand_obj: Float[Tensor, "n 4 4"]
-    T_cam_obj: Float[Tensor, "n 4 4"]
-    K: Float[Tensor, "n 3 3"]
+from hoi.fit.recall import Seen, recall
 
 
 class Teller:
@@ -51,7 +38,7 @@ class Teller:
     def recalled(self, seen: Seen) -> GridField | None:
         """The remembered object that is likeliest, if it is believed; none where hand or category are hidden from the prior."""
         s = self.settings.recall
-        body = recall(self.held, seen.rough, self.observed, seen.T_hand_obj, seen.T_cam_obj, seen.K, s, self.seed)
+        body = recall(self.held, seen, self.observed, s, self.seed)
         return body if body and self.believed(body, seen, s.agree) else None
 
     def imagined(self, seen: Seen, scene: Callable[[], Scene], progress: float) -> GridField | None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 import trimesh
+from torch import Tensor
 
 from hoi.config import FitRecall
 from hoi.field.bent import BentField
@@ -13,20 +14,23 @@ from hoi.fit import Prior
 from hoi.fit.grid import GridField
 from hoi.fit.observations import Observations
 from hoi.fit.optimise import Optimisation
-from hoi.fit.recall import recall
+from hoi.fit.recall import Seen, best_of_each, recall
 from hoi.fit.surface import mesh_from_grid
 from hoi.fit.told import Teller
 from hoi.fit.variables import Variables
-from hoi.geometry.rotations import axis_angle_to_matrix
+from hoi.geometry.rotations import axis_angle_to_matrix, invert_rigid
 from hoi.geometry.sampling import sample_surface
 from hoi.prior.memory import Kept, Memory
 from tests.unit.prior.scenes import denoiser
 
 from .test_fit import CENTRE, RADIUS, _scene, _settings
 
-QUICK = FitRecall(points=200, few=100, settling=6, tried=8, kept=2, frames=(3, 6), pixels=(40, 80), steps=(20, 60), rate=0.03,
-                  cells=30000, agree=0.9, beta_m=0.002, cell_m=0.03)  # fmt: skip
+QUICK = FitRecall(points=200, few=100, settling=6, tried=8, kept=2, places=1, frames=(3, 6), pixels=(40, 80), steps=(20, 60),
+                  rate=0.03, touch=0, cells=30000, agree=0.9, beta_m=0.002, cell_m=0.03)  # fmt: skip
 SHAPES = {0: trimesh.creation.icosphere(3, RADIUS), 1: trimesh.creation.box([0.02, 0.02, 0.2])}
+
+
+FAR = torch.full((5, 1, 3), 9.0)  # fingers that hold nothing
 
 
 def _shape(category: str, seed: int):
@@ -52,12 +56,15 @@ def _ball(cells: int = 40) -> GridField:
     return GridField((points - torch.tensor(CENTRE).float()).norm(dim=-1) - RADIUS, low, high)
 
 
-def _recalled(memory: Memory, rough: GridField, observed: Observations) -> GridField | None:
+def _recalled(
+    memory: Memory, rough: GridField, observed: Observations, pads_obj: Tensor = FAR, touch: float = 0.0
+) -> GridField | None:
     v = Variables(observed.hands, torch.device("cpu"))
     n = len(observed.object_mask)
     with torch.no_grad():
-        T, K = v.T_cam_hand(), v.K()
-    return recall(memory.held("bottle", True), rough, observed, torch.eye(4).repeat(n, 1, 1), T, K, QUICK, 0)
+        seen = Seen(rough, torch.eye(4).repeat(n, 1, 1), v.T_cam_hand(), v.K(), pads_obj)
+    settings = QUICK.model_copy(update={"touch": touch})
+    return recall(memory.held("bottle", True), seen, observed, settings, 0)
 
 
 def test_the_ball_is_recalled_not_the_rod_and_lies_where_it_is_seen():
@@ -65,6 +72,32 @@ def test_the_ball_is_recalled_not_the_rod_and_lies_where_it_is_seen():
     mesh = mesh_from_grid(body.values.numpy(), body.low.numpy(), body.high.numpy())
     np.testing.assert_allclose(mesh.extents, 2 * RADIUS, atol=0.003)
     np.testing.assert_allclose(mesh.bounds.mean(0), CENTRE, atol=0.006)
+
+
+@pytest.mark.parametrize("times", [1.0, 1.15])
+def test_fingers_tell_a_small_object_from_a_larger_one_farther_off(times):
+    """One frame shows a ball: so large, or larger and as much farther away. The fingers lie on the one or the other."""
+    scene = _scene().share(0.0)
+    shown = int(scene.confidence.argmax())
+    eye = invert_rigid(torch.from_numpy(scene.hands["T_cam_hand"]))[shown, :3, 3].numpy()
+    held_at, radius = eye + times * (CENTRE - eye), times * RADIUS
+    balls = {seed: trimesh.creation.icosphere(3, size * RADIUS) for seed, size in enumerate([1.0, 1.15])}
+    T = np.eye(4, dtype=np.float32)
+    T[:3, 3] = CENTRE
+    kept = [Kept("bottle", i, sample_surface(b.vertices, b.faces, 200, 0), T[None]) for i, b in balls.items()]
+    memory = Memory(kept, lambda category, seed: (np.asarray(balls[seed].vertices), np.asarray(balls[seed].faces)))
+    ways = np.concatenate([np.eye(3), -np.eye(3)])[:5]
+    pads = torch.from_numpy(held_at + radius * ways).float()[:, None]
+    body = _recalled(memory, _ball(), scene, pads, touch=0.001)
+    mesh = mesh_from_grid(body.values.numpy(), body.low.numpy(), body.high.numpy())
+    np.testing.assert_allclose(mesh.extents, 2 * radius, atol=0.003)
+    np.testing.assert_allclose(mesh.bounds.mean(0), held_at, atol=0.006)
+
+
+def test_best_guesses_of_each_object():
+    costs = torch.tensor([0.3, 0.1, 0.2, 0.4, 0.5])
+    assert best_of_each(costs, [7, 7, 7, 8, 9], places=1, count=2).tolist() == [1, 3]
+    assert best_of_each(costs, [7, 7, 7, 8, 9], places=2, count=4).tolist() == [1, 2, 3, 4]
 
 
 def test_nothing_known_or_nothing_seen_recalls_nothing():
