@@ -3,9 +3,13 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from hoi.artefacts import read_npz
 from hoi.config import MakeReport, Registration, ReportClip
+from hoi.hand.choice import hand_of
+from hoi.present.hands import hand_vertices_cam
 from hoi.stages.make_report import make_report
 from hoi.stages.report_clip import report_clip
 
@@ -95,6 +99,13 @@ def colours(column):
         const {{ data }} = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
         return new Set(new Uint32Array(data.buffer)).size;
     }})({free(column)})"""
+
+
+def test_the_viewer_has_the_hand_where_the_fit_has_it(report, clip_page):
+    poses = read_npz("poses", report.parent / "fits" / "box" / "clip" / "poses.npz")
+    there = hand_vertices_cam(hand_of(poses), poses["pose"], poses["betas"], poses["T_cam_hand"])
+    shown = clip_page.js("Array.from(HOI_BODIES.blended(HOI_CLIP.columns[0].hand))")
+    np.testing.assert_allclose(np.reshape(shown, there.shape), there, atol=4e-4)
 
 
 def test_nothing_that_texts_say_is_done(report, clip_page):

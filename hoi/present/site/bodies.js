@@ -14,6 +14,19 @@ globalThis.HOI_BODIES = (() => {
     const numbers = new TYPES[packed.type](bytes.buffer);
     return packed.step === undefined ? numbers : Float32Array.from(numbers, (n) => packed.low + packed.step * n);
   }
+  function blended({ base, shapes, shares, poses }) { // hoi/present/site/blending.py; all frames' vertices, one after the other
+    const rest = unpack(base), ways = unpack(shapes), share = unpack(shares), T = unpack(poses);
+    const [frames, count] = shares.shape, width = rest.length, out = new Float32Array(frames * width), at = new Float32Array(width);
+    for (let f = 0; f < frames; f++) {
+      at.set(rest);
+      for (let k = 0; k < count; k++) for (let i = 0; i < width; i++) at[i] += share[f * count + k] * ways[k * width + i];
+      for (let i = 0; i < width; i += 3) for (let r = 0; r < 3; r++) {
+        const m = 16 * f + 4 * r;
+        out[f * width + i + r] = T[m] * at[i] + T[m + 1] * at[i + 1] + T[m + 2] * at[i + 2] + T[m + 3];
+      }
+    }
+    return out;
+  }
   const rows = (array, width, i) => array.subarray(width * i, width * (i + 1));
   const matrix = (array, i) => new THREE.Matrix4().fromArray(rows(array, 16, i)).transpose(); // ours are row by row
   const FLIP = new THREE.Matrix4().makeRotationX(Math.PI); // OpenCV's camera (y down, z forward) to WebGL's
@@ -73,5 +86,5 @@ globalThis.HOI_BODIES = (() => {
     return camera;
   }
 
-  return { BONES, FLIP, RAMP, SCALE, between, frustum, lensOf, matrix, rows, sticks, surface, unpack };
+  return { BONES, FLIP, RAMP, SCALE, between, blended, frustum, lensOf, matrix, rows, sticks, surface, unpack };
 })();

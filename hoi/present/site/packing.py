@@ -1,7 +1,7 @@
 """Arrays as JSON: base64 of little-endian numbers, which a page from disk can load inside a script."""
 
 import base64
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -17,13 +17,13 @@ def packed(array: np.ndarray) -> dict[str, Any]:
     return {"type": dtype[1:], "shape": list(array.shape), "data": _base64(array.astype(dtype))}
 
 
-def packed_in_steps(array: Float[np.ndarray, "*shape"]) -> dict[str, Any]:
-    """An array in 65,536 equal steps from its least to its greatest value: value = low + step * number."""
+def packed_in_steps(array: Float[np.ndarray, "*shape"], steps: Literal[255, 65535] = 65535) -> dict[str, Any]:
+    """An array in so many equal steps from its least to its greatest value: value = low + step * number."""
     low, high = (float(array.min()), float(array.max())) if array.size else (0.0, 0.0)
-    step = (high - low) / 65535
+    step, dtype = (high - low) / steps, "|u1" if steps == 255 else "<u2"
     numbers = np.zeros(array.shape) if step == 0 else np.round((array.astype(np.float64) - low) / step)
     return {
-        "type": "u2", "low": low, "step": step, "shape": list(array.shape), "data": _base64(numbers.astype("<u2"))
+        "type": dtype[1:], "low": low, "step": step, "shape": list(array.shape), "data": _base64(numbers.astype(dtype))
     }  # fmt: skip
 
 

@@ -18,8 +18,10 @@ from hoi.geometry.registration import Search, register
 from hoi.geometry.sampling import sample_surface
 from hoi.geometry.simplify import simplified
 from hoi.present.overlay import Fitted, MovingObject
+from hoi.present.site.blending import blended
 from hoi.present.site.packing import packed, packed_in_steps
 
+HAND_M = 3e-4  # how far a vertex of a hand may be off: a third of a page's pixel
 OUTLINE_PX = 0.7  # how far a mask's outline may be off: below a pixel nobody sees it, and it halves the page
 
 
@@ -73,7 +75,7 @@ class Hand:
 
     def data(self) -> dict[str, Any]:
         """As JSON."""
-        return {"vertices": packed_in_steps(self.vertices), "faces": packed(self.faces)}
+        return {"faces": packed(self.faces)} | blended(self.vertices, HAND_M)
 
 
 @dataclass(frozen=True)

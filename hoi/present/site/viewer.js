@@ -3,7 +3,7 @@
 // Data (HOI_CLIP) come from data.js: hoi/present/site/shown.py says what they are. Text goes into the page as text alone.
 (() => {
   const THREE = globalThis.HOI_THREE;
-  const { BONES, FLIP, RAMP, SCALE, between, frustum, lensOf, matrix, rows, sticks, surface, unpack } = globalThis.HOI_BODIES;
+  const { BONES, FLIP, RAMP, SCALE, between, blended, frustum, lensOf, matrix, rows, sticks, surface, unpack } = globalThis.HOI_BODIES;
   const clip = globalThis.HOI_CLIP;
   const OBJECT = 0x5c8cd1, TRUTH = 0x80b37a, SKIN = 0xedb38c;
   const MASK = { object: "#4f8fe8", hand: "#f0904a" };
@@ -61,8 +61,8 @@
 
     addHand(data, joints) {
       if (data) {
-        this.handVertices = unpack(data.vertices);
-        this.handWidth = 3 * data.vertices.shape[1];
+        this.handVertices = blended(data);
+        this.handWidth = 3 * data.base.shape[0];
         this.hand = surface(this.handVertices.slice(0, this.handWidth), unpack(data.faces), SKIN);
         this.world.add(this.hand);
       } else if (joints) {

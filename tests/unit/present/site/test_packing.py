@@ -33,12 +33,12 @@ def test_bytes_are_little_endian():
     assert base64.b64decode(packed(np.array([1, 258]))["data"]) == b"\x01\x00\x02\x01"
 
 
-@given(st.integers(0, 10**6), st.integers(1, 50), st.sampled_from([1e-6, 1.0, 1e3]))
-def test_steps_are_off_by_half_a_step_at_most(seed, n, size):
+@given(st.integers(0, 10**6), st.integers(1, 50), st.sampled_from([1e-6, 1.0, 1e3]), st.sampled_from([255, 65535]))
+def test_steps_are_off_by_half_a_step_at_most(seed, n, size, steps):
     array = np.random.default_rng(seed).normal(0, size, n)
-    content = packed_in_steps(array)
+    content = packed_in_steps(array, steps)
     assert np.abs(unpacked(content) - array).max() <= 0.5001 * content["step"] + 1e-12
-    assert content["step"] == pytest.approx(np.ptp(array) / 65535)
+    assert content["step"] == pytest.approx(np.ptp(array) / steps)
 
 
 def test_nothing_packs_to_nothing():

@@ -53,7 +53,7 @@ def test_a_column_is_json_and_says_what_is_not_known():
     masks = {"object": {1: np.ones((3, 4), bool)}}
     data = json.loads(json.dumps(Column("a", K, surface, hand, masks=masks).data(), allow_nan=False))
     assert data["object"]["layers"][0]["name"] == "seen"
-    assert data["hand"]["vertices"]["shape"] == [2, 5, 3]
+    assert data["hand"]["base"]["shape"] == [5, 3] and data["hand"]["poses"]["shape"] == [2, 4, 4]
     assert list(data["masks"]["object"]) == ["1"]
     assert data["joints"] is None and data["keypoints"] is None and data["found"] is None
     nothing = Column("b", K)
