@@ -18,7 +18,7 @@ $(foreach word,VIDEO CATEGORY NAME SIDE FIRST LAST FOCAL,$(eval \
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
-demo: $(READY) ## the real clip and six made ones, from pixels to meshes, table and pictures (about 16 minutes)
+demo: $(READY) ## the real clip and six made ones, from pixels to meshes, table and pictures (8 to 25 minutes)
 	snakemake --cores $(CORES) --configfile config/config.yaml config/demo.yaml
 	@python -m hoi summary
 
