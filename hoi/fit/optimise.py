@@ -173,7 +173,7 @@ class Optimisation:
         """What remembered objects are compared with."""
         with torch.no_grad():
             posed = self.variables.posed()
-        pads = self.pads(transform(invert_rigid(posed.T_hand_obj), posed.vertices_hand))[self.frames].mean(0)
+        pads = self.pads_obj(posed)[self.frames].mean(0)
         return Seen(self.rough.to("cpu"), *(a.cpu() for a in (posed.T_hand_obj, posed.T_cam_obj, posed.K, pads)))
 
     def renew(self, step: int) -> None:
@@ -252,6 +252,10 @@ class Optimisation:
         """Skin of the fingers' last segments, in the vertices' frame."""
         return vertices[:, self.pad_vertices.flatten()].unflatten(1, tuple(self.pad_vertices.shape))
 
+    def pads_obj(self, posed: Posed) -> Float[Tensor, "f fingers q 3"]:
+        """The same in the object frame."""
+        return self.pads(transform(invert_rigid(posed.T_hand_obj), posed.vertices_hand))
+
     def distances(self, *points: Tensor) -> list[Tensor]:
         """The field at several sets of points, in one call."""
         flat = self.field(torch.cat([x.reshape(-1, 3) for x in points]))
@@ -263,7 +267,7 @@ class Optimisation:
         rays = self.draw(step)
         posed = self.variables.posed(self.step_frames)
         points, probes = cast(rays, posed, self.samples), self.probes()
-        pads = self.pads(transform(invert_rigid(posed.T_hand_obj), posed.vertices_hand))
+        pads = self.pads_obj(posed)
         taps = probes[:, None] + self.probe_m * torch.cat([torch.eye(3), -torch.eye(3)]).to(self.device)
         along, at, beside, skin, pads = self.distances(points.x, probes, taps, self.skin(posed), pads)
         return (

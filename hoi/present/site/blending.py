@@ -23,7 +23,9 @@ def blended(vertices: Float[np.ndarray, "N V 3"], error_m: float) -> dict[str, A
     base = local.mean(0)
     bent = (local - base).reshape(len(local), -1)
     U, S, Vt = np.linalg.svd(bent, full_matrices=False)
-    needed = next(k for k in range(len(S) + 1) if _off(bent - (U[:, :k] * S[:k]) @ Vt[:k]) <= error_m or k == len(S))
+    left, needed = bent, 0
+    while needed < len(S) and _off(left) > error_m:
+        left, needed = left - np.outer(U[:, needed] * S[needed], Vt[needed]), needed + 1
     poses = np.tile(np.eye(4), (len(vertices), 1, 1))
     poses[:, :3, :3], poses[:, :3, 3] = R, t
     return {

@@ -28,8 +28,6 @@ from .test_fit import CENTRE, RADIUS, _scene, _settings
 QUICK = FitRecall(points=200, few=100, settling=6, tried=8, kept=2, places=1, frames=(3, 6), pixels=(40, 80), steps=(20, 60),
                   rate=0.03, touch=0, cells=30000, agree=0.9, beta_m=0.002, cell_m=0.03)  # fmt: skip
 SHAPES = {0: trimesh.creation.icosphere(3, RADIUS), 1: trimesh.creation.box([0.02, 0.02, 0.2])}
-
-
 FAR = torch.full((5, 1, 3), 9.0)  # fingers that hold nothing
 
 
