@@ -14,6 +14,7 @@ container: "workflow/container/hoi.sif"  # used with --sdm apptainer alone; docs
 include: "workflow/rules/common.smk"
 include: "workflow/rules/collect.smk"
 include: "workflow/rules/prior.smk"
+include: "workflow/rules/masknet.smk"
 include: "workflow/rules/prepare.smk"
 include: "workflow/rules/observe.smk"
 include: "workflow/rules/fit.smk"

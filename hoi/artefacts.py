@@ -116,6 +116,17 @@ SCHEMAS: dict[str, dict[str, Array]] = {
         "held": Array("int64", "M", "which object a grasp holds"),
         "T_hand_obj": Array("float32", "M 4 4", "object frame to the frame of the right hand that holds it, metres"),
     },
+    "mask_frames": {
+        "lab": Array(
+            "uint8", "S R R 3", "a square of a frame about the hand, Lab as OpenCV's 8 bits; beyond the frame its edge"
+        ),
+        "moving": Array("int8", "S R R", "log ratio of motion, fiftieths: positive moves with the hand"),
+        "label": Array("uint8", "S R R", "true: 0 background, 1 hand and forearm, 2 object; 255 beyond the frame"),
+        "keypoints_px": Array("float32", "S 21 2", "of the hand as a tracker may have them, pixels of the square"),
+        "size_px": Array("float32", "S", "of the hand (wrist to the farthest knuckle), pixels of the square"),
+        "category": Array("str", "S", "of the object"),
+        "instance": Array("int32", "S", "seed of the procedural training instance"),
+    },
     "true_poses": {
         "T_cam_obj": Array("float32", "N 4 4", "object frame to camera, metres"),
         "joints_cam": Array("float32", "N 21 3", "keypoints in OpenPose order, in the camera, metres", optional=True),

@@ -25,6 +25,8 @@ STAGES = (
     "prior_data",
     "train_prior",
     "prior_memory",
+    "mask_data",
+    "train_masks",
     "prepare_clip",
     "track_hand",
     "mask_clip",

@@ -56,6 +56,11 @@ def stage_code(stage: str) -> list[str]:
     return [str(p) for p in [*code, *sorted(data)]]
 
 
+def shipped_masks() -> str:
+    """The folder of the weights of the masker's network that come with the package."""
+    return str(PACKAGE / "masknet" / "weights")
+
+
 def shipped_prior() -> list[str]:
     """The folder of the prior's weights and the file of its memory that come with the package."""
     return [str(PACKAGE / "prior" / name) for name in ("weights", "memory.npz")]

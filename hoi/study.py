@@ -18,6 +18,7 @@ from hoi.config import (
     MakeReport,
     MakeTable,
     MaskClip,
+    MaskData,
     PrepareClip,
     PriorData,
     PriorMemory,
@@ -26,6 +27,7 @@ from hoi.config import (
     Section,
     ShowClip,
     TrackHand,
+    TrainMasks,
     TrainPrior,
 )
 from hoi.errors import InputError
@@ -48,10 +50,13 @@ class Study(BaseModel):
     clips: str
     seed: int
     prior: Literal["shipped", "trained"]
+    masks: Literal["shipped", "trained"]
     hand: HandChoice
     prior_data: PriorData
     train_prior: TrainPrior
     prior_memory: PriorMemory
+    mask_data: MaskData
+    train_masks: TrainMasks
     prepare_clip: PrepareClip
     track_hand: TrackHand
     mask_clip: MaskClip

@@ -28,6 +28,7 @@ from hoi.config.fit import (
     FitTemplate,
     FitWeights,
 )
+from hoi.config.masknet import KeypointErrors, MaskAugment, MaskData, MaskNetwork, TrainMasks
 from hoi.config.prior import (
     PriorData,
     PriorMemory,
@@ -56,10 +57,14 @@ __all__ = [
     "GraspSettings",
     "HandChoice",
     "HandFitting",
+    "KeypointErrors",
     "MakeFigure",
     "MakeReport",
     "MakeTable",
+    "MaskAugment",
     "MaskClip",
+    "MaskData",
+    "MaskNetwork",
     "MediaLimits",
     "PrepareClip",
     "PriorData",
@@ -77,5 +82,6 @@ __all__ = [
     "Section",
     "ShowClip",
     "TrackHand",
+    "TrainMasks",
     "TrainPrior",
 ]

@@ -118,6 +118,7 @@ class MaskClip(Section):
     detectron2: Detectron2
     sam2: Sam2
     detection_weight: NonNegative
+    network_weight: NonNegative
     working_px: Count
     key_frames: Count
     rounds: Count

@@ -1,13 +1,15 @@
-"""Hand and held object in every frame from pixels and the tracked hand alone, without weights.
+"""Hand and held object in every frame from pixels and the tracked hand; networks may be heard beside.
 
 Three labels (background, hand, object) compete in every pixel. Evidence: colours of the whole clip (histograms), how
 much colour changes on the way from the image's border, what moves with the hand, the background plate where the hand
-has moved away, zones about the hand, and the object's place in the hand, which changes slowly. Colours, plate and
+has moved away, zones about the hand, and the object's place in the hand, which changes slowly; a network that has seen many held
+objects (hoi.masknet) is one more voice, as a detector would be. Colours, plate and
 place are learned on key frames in a few rounds of expectation and maximisation; then every frame is labelled once, by
 mean field with an edge-aware filter (Krahenbuhl and Koltun 2011, the guided filter in place of their Gaussian), and its
 edges are refined at full resolution.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -29,12 +31,24 @@ from hoi.observe.smoothing import touching
 
 OTHERS = 0.05  # what the object's first colours in other frames count beside a hint's
 HINT_NATS = 20.0  # how much a hint says for the object at a click, and against it outside a box: it is to be believed
+LEAST_SAID = (
+    0.05  # of a label by the learned network: it tips what the rest leaves open, and overrules nothing that is sure
+)
 STILL = -0.7  # moves_with_hand: below it what is seen surely rests
 MAX_BARRIER = 3.0  # nats a pixel's barrier may say for or against background
 GRID, REACH = 96, 3.2  # the hand-centred map: pixels a side, hand sizes from its middle to its sides
 
 Clear = Bool[np.ndarray, "k h w"]
 Places = Float[np.ndarray, "k 96 96 3"]
+Learned = Callable[[UInt8[np.ndarray, "n h w 3"], Float[np.ndarray, "n h w"], np.ndarray, np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Voice:
+    """A network's probabilities of the labels, and the weight of their logarithms beside the rest of the evidence."""
+
+    said: Float[np.ndarray, "n h w 3"]
+    weight: float
 
 
 @dataclass(frozen=True)
@@ -49,7 +63,7 @@ class SmallClip:
     sizes: Float[np.ndarray, "n"]
     T_frame_first: Transforms
     resting: Bool[np.ndarray, "n h w"] | None = None  # patches that rest for sure: background, whatever their colour
-    detected: Float[np.ndarray, "n h w 3"] | None = None  # a detector's probabilities of the labels
+    voices: tuple[Voice, ...] = ()  # what networks say
     hint: Hint | None = None  # in pixels here
     seeded: bool = False  # the barriers know edges at rest: what is far off and yet barred is not background
 
@@ -85,15 +99,20 @@ def segment(
     settings: MaskClip,
     hint: Hint | None = None,
     detected: Float[np.ndarray, "n h w 3"] | None = None,
+    learned: Learned | None = None,
 ) -> tuple[Bool[np.ndarray, "n h w"], Bool[np.ndarray, "n h w"], Float[np.ndarray, "n"]]:
     """Visible masks of object and hand, and how decided each frame's pixels are (0 to 1). The hint's frame is a key frame.
 
-    `detected`: what a detector says of the labels, added to the evidence; thirds where it says nothing. An object of the
-    background's colours, which lies in one patch with it, may be lost to the patches' vote: then it is looked for without.
+    `detected`: what a detector says of the labels, added to the evidence; thirds where it says nothing. `learned`: says the
+    same of frames in Lab and of what moves in them, with the hand's keypoints and sizes, all at working resolution. An object
+    of the background's colours, which lies in one patch with it, may be lost to the patches' vote: then it is looked for without.
     """
     rows, columns = content_box(frames)
     inside, inner = frames[:, rows, columns], None if detected is None else detected[:, rows, columns]
     clip = shrink(inside, keypoints_px - (columns.start, rows.start), settings, inner)
+    if learned is not None:
+        said = LEAST_SAID + (1 - 3 * LEAST_SAID) * learned(clip.lab, clip.moving, clip.keypoints, clip.sizes)
+        clip = replace(clip, voices=(*clip.voices, Voice(said, settings.network_weight)))
     keys = np.unique(np.linspace(0, len(frames) - 1, min(len(frames), settings.key_frames)).round().astype(int))
     if hint is not None:
         scale = clip.lab.shape[2] / (columns.stop - columns.start)
@@ -139,18 +158,28 @@ def shrink(
     small = np.stack([cv2.resize(f, (w, h), interpolation=cv2.INTER_AREA) for f in frames])
     keypoints = keypoints_px.astype(np.float64) * (w / frames.shape[2], h / frames.shape[1])
     sizes = steady_sizes(keypoints)
-    gray = np.stack([cv2.cvtColor(f, cv2.COLOR_RGB2GRAY) for f in small])
     zones = [zone(k, float(s), (h, w)) for k, s in zip(keypoints, sizes, strict=True)]
+    lab, T, moving = moving_with_hand(small, keypoints, sizes, zones)
+    barriers = np.stack([_barrier_bins(image, _rim(z)) for image, z in zip(lab, zones, strict=True)])
+    voices: tuple[Voice, ...] = ()
+    if detected is not None:
+        said = np.stack([cv2.resize(x, (w, h), interpolation=cv2.INTER_AREA) for x in detected])
+        voices = (Voice(said, settings.detection_weight),)
+    return SmallClip(lab, colours.bin_index(lab), barriers, moving, keypoints, sizes, T, voices=voices)
+
+
+def moving_with_hand(
+    small: UInt8[np.ndarray, "n h w 3"],
+    keypoints: Float[np.ndarray, "n 21 2"],
+    sizes: Float[np.ndarray, "n"],
+    zones: Sequence[HandZone],
+) -> tuple[UInt8[np.ndarray, "n h w 3"], Transforms, Float[np.ndarray, "n h w"]]:
+    """Frames at working resolution in Lab, the camera's motion, and what moves with the hand rather than with the background."""
+    gray = np.stack([cv2.cvtColor(f, cv2.COLOR_RGB2GRAY) for f in small])
     lab = np.stack([colours.to_lab(f) for f in small])
     T = scene.camera_motion(gray, np.stack([_far(z, 1.5) for z in zones]))
-    moving = np.stack(
-        [moves_with_hand(lab, T, keypoints, z.silhouette, float(sizes[t]), t) for t, z in enumerate(zones)]
-    )
-    barriers = np.stack([_barrier_bins(image, _rim(z)) for image, z in zip(lab, zones, strict=True)])
-    small_detected = (
-        None if detected is None else np.stack([cv2.resize(x, (w, h), interpolation=cv2.INTER_AREA) for x in detected])
-    )
-    return SmallClip(lab, colours.bin_index(lab), barriers, moving, keypoints, sizes, T, detected=small_detected)
+    parts = [moves_with_hand(lab, T, keypoints, z.silhouette, float(sizes[t]), t) for t, z in enumerate(zones)]
+    return lab, T, np.stack(parts)
 
 
 def seed_still(clip: SmallClip, models: Models) -> SmallClip:
@@ -193,8 +222,8 @@ def first_models(clip: SmallClip, keys: Int[np.ndarray, "k"], settings: MaskClip
         weights[i, ..., OBJECT] /= 1 + np.exp(-3 * clip.moving[t])
         at_plate = scene.plate_log_density(clip.lab[t], behind, settings.shadow_share)
         weights[i, ..., OBJECT] *= 1 - scene.explained(at_plate, behind)
-        if clip.detected is not None:
-            weights[i] *= clip.detected[t]
+        for voice in clip.voices:
+            weights[i] *= voice.said[t]
     contrast = settings.first_contrast
     if clip.hint is not None:
         weights, contrast = follow_hint(weights, clip, keys), 0.0 if clip.hint.click_px else 0.5 * contrast
@@ -317,8 +346,8 @@ def label_frame(clip: SmallClip, keys: Int[np.ndarray, "k"], t: int, models: Mod
     top = np.maximum(np.maximum(evidence[..., 0], evidence[..., 1]), evidence[..., 2])[..., None]
     evidence = np.maximum(evidence - top, -settings.max_evidence)
     logits = settings.evidence_weight * evidence + np.log(zone_prior(z))
-    if clip.detected is not None:
-        logits += settings.detection_weight * np.log(clip.detected[t])
+    for voice in clip.voices:
+        logits += voice.weight * np.log(voice.said[t])
     if clip.hint is not None and clip.hint.frame == t:
         logits[..., OBJECT] += HINT_NATS * (clip.hinted.astype(np.float32) - ~clip.allowed())
     if models.places is not None:

@@ -1,6 +1,7 @@
 """Visible pixels of hand and held object in every frame, by one of four maskers.
 
-`given`, `grasp` (pixels and the tracked hand alone), and `detectron2`, `sam2`, whose masks are evidence for `grasp`.
+`given`, `grasp` (pixels, the tracked hand, and the package's own network, hoi.masknet), and `detectron2`, `sam2`, whose masks are
+further evidence for `grasp`.
 """
 
 import numpy as np
@@ -9,7 +10,7 @@ from jaxtyping import Bool, Float, UInt8
 from hoi.clip import Hint
 from hoi.config import MaskClip
 from hoi.errors import DataFailure, InputError
-from hoi.observe.grasp import segment
+from hoi.observe.grasp import Learned, segment
 from hoi.observe.trust import held_part, trust
 
 Masks = dict[str, np.ndarray]
@@ -21,9 +22,10 @@ def mask(
     given: dict[str, Bool[np.ndarray, "_n _h _w"]] | None,
     settings: MaskClip,
     hint: Hint | None = None,
+    learned: Learned | None = None,
 ) -> Masks:
     """Masks of schema `masks` (hoi.artefacts). `hands` is of schema `hands`; `given` has `object` and `hand`. The hint says
-    where the object is in one frame, pixels.
+    where the object is in one frame, pixels; `learned` is a network that speaks of the labels too.
 
     Confidence is that of the masks times that of the hand (hoi.observe.trust); 0 where a frame shows no object, where its
     hand was bridged, and outside the longest part of the clip in which the object is held.
@@ -32,7 +34,7 @@ def mask(
         return _check(_given_masks(frames, given))
     keypoints_px = hands["keypoints_px"]
     detected = _detections(frames, keypoints_px, settings)
-    seen_object, seen_hand, decided = segment(frames, keypoints_px, settings, hint, detected)
+    seen_object, seen_hand, decided = segment(frames, keypoints_px, settings, hint, detected, learned)
     confidence = decided * np.where(hands["found"], 0.5 + 0.5 * hands["confidence"], 0.0)
     confidence *= trust(seen_object, hands["keypoints_px"])
     first, last = held_part(seen_object.any((1, 2)) & hands["found"])

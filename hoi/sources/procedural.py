@@ -93,11 +93,15 @@ def make_clip(
     thing, hand, betas, rng = casting(category, seed, settings, split, otherwise.left)
     frozen = frozen_grasp(category, seed, hand.side) if split == "test" else None
     grasp = frozen or find_grasp(thing, hand, betas, settings, seed)
-    body = make_body(hand, betas, rng, otherwise.tone_srgb)
-    focal = settings.focal_over_width * settings.width_px
-    K = np.array([[focal, 0, settings.width_px / 2], [0, focal, settings.height_px / 2], [0, 0, 1]], np.float32)
+    body, K = make_body(hand, betas, rng, otherwise.tone_srgb), intrinsics(settings)
     take = direct(thing, body, grasp, K, category, settings, rng)
     return film(thing, body, take, grasp, K, settings, otherwise, rng, shift_rng)
+
+
+def intrinsics(settings: ProceduralSettings) -> Float[np.ndarray, "3 3"]:
+    """Of the camera, pixels."""
+    focal = settings.focal_over_width * settings.width_px
+    return np.array([[focal, 0, settings.width_px / 2], [0, focal, settings.height_px / 2], [0, 0, 1]], np.float32)
 
 
 def _key(category: str, seed: int, split: Split) -> list[int]:

@@ -17,13 +17,15 @@ from pathlib import Path
 
 WRITES = {
     "train_prior": {"weights", "history", "samples", "run"},
+    "train_masks": {"weights", "history", "run"},
     "fit_clip": {"mesh", "poses", "history", "scene", "run"},
     "track_hand": {"output", "quality"},
     "show_clip": {"still_path", "overlay", "coloured", "coloured_scene"},
     "make_table": {"csv", "md", "tex"},
     "make_report": {"site", "index"},
 }
-FOLDERS = {"prepare_clip": {"output"}, "report_clip": {"output"}, "make_report": {"site"}, "train_prior": {"weights"}}
+FOLDERS = {"prepare_clip": {"output"}, "report_clip": {"output"}, "make_report": {"site"}, "train_prior": {"weights"},
+           "train_masks": {"weights"}}  # fmt: skip
 
 
 def main() -> None:

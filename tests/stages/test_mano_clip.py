@@ -48,7 +48,7 @@ def made(tmp_path_factory, study):
     at = {name: folder / name for name in ("clip", "hands.npz", "masks.npz", "object.ply", "poses.npz")}
     prepare_clip(row, study.prepare_clip, choice, at["clip"])
     track_hand(at["clip"], study.settings("oracle", "track_hand"), choice, 0, at["hands.npz"], folder / "hands.json")
-    mask_clip(at["clip"], at["hands.npz"], study.settings("oracle", "mask_clip"), at["masks.npz"])
+    mask_clip(at["clip"], at["hands.npz"], [], study.settings("oracle", "mask_clip"), at["masks.npz"])
     fit = (at["object.ply"], at["poses.npz"], *(folder / n for n in ("history.parquet", "scene.glb", "run.json")))
     fit_clip(at["clip"], at["hands.npz"], at["masks.npz"], [], study.settings("oracle", "fit_clip"), 0, 1, *fit)
     files = (at["clip"], at["hands.npz"], at["masks.npz"], *fit[:2], fit[4])

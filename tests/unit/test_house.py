@@ -13,7 +13,7 @@ from hoi.metrics import METRICS
 ROOT = PACKAGE.parent
 FLOORS = {
     "geometry": 1, "hand": 2, "field": 2,
-    "sources": 3, "observe": 3, "fit": 3, "evaluate": 3, "present": 3, "prior": 3,
+    "sources": 3, "observe": 3, "fit": 3, "evaluate": 3, "present": 3, "prior": 3, "masknet": 3,
     "stages": 4, "score": 4, "view": 4, "summary": 4, "cli": 4, "__main__": 4,
 }  # fmt: skip
 MODULES = sorted(p for p in PACKAGE.rglob("*.py"))

@@ -69,6 +69,16 @@ def test_training_of_the_prior_is_planned(checkout):
     assert jobs == {"prior_data": 6, "train_prior": 1}
 
 
+def test_training_of_the_masks_is_planned(checkout):
+    (checkout.path / "config/mine.yaml").write_text("masks: trained\nmask_data: {shards: 3}\n")
+    overlays = ("--configfile", "config/config.yaml", "config/mine.yaml")
+    assert checkout.planned("results/masknet/weights", *overlays) == {"mask_data": 3, "train_masks": 1}
+    jobs = checkout.planned("results/masks/diffhoi/mug_0.npz", *overlays)
+    assert jobs == {"mask_data": 3, "train_masks": 1, "prepare_clip": 1, "track_hand": 1, "mask_clip": 1}
+    silent = checkout.planned("results/masks/diffhoi/mug_0.npz", *overlays, "--config", "mask_clip={network_weight: 0}")
+    assert silent == {"prepare_clip": 1, "track_hand": 1, "mask_clip": 1}
+
+
 def test_slurm_profile_is_planned(checkout):
     assert (ROOT / "slurm").resolve() == ROOT / "workflow/profiles/slurm"
     jobs = checkout.planned("--profile", "workflow/profiles/slurm", "results/scores/oracle/mug_0.json")

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from hoi.imports import shipped_prior
+from hoi.imports import shipped_masks, shipped_prior
 from hoi.provenance import code_digest
 from hoi.study import read_study
 from hoi.table import DATASETS, joined, read_table, row_json
@@ -63,6 +63,14 @@ def prior_weights(wildcards):
     if study.prior == "shipped" and not all(Path(p).exists() for p in shipped_prior()):
         raise WorkflowError("no prior ships with this version: set `prior: trained`, or fit_clip.weights.prior: 0")
     return ["results/prior/weights", "results/prior/memory.npz"] if study.prior == "trained" else shipped_prior()
+
+
+def mask_network(wildcards):
+    """Input: weights of the masker's network, where this variant's masks hear it."""
+    chosen = study.settings(wildcards.variant, "mask_clip")
+    if chosen.masker == "given" or chosen.network_weight == 0:
+        return []
+    return ["results/masknet/weights" if study.masks == "trained" else shipped_masks()]
 
 
 def files_of(*patterns):

@@ -33,6 +33,7 @@ rule mask_clip:
     input:
         clip="results/clips/{clip}",
         hands=made_by("track_hand", "results/hands/{variant}/{clip}.npz"),
+        network=mask_network,
     output:
         masks="results/masks/{variant}/{clip}.npz",
     log:
@@ -45,5 +46,5 @@ rule mask_clip:
         code=code_digest("mask_clip"),
         config=settings("mask_clip"),
     shell:
-        "python -m hoi mask_clip --clip {input.clip:q} --hands {input.hands:q} --config {params.config:q}"
-        " --output {output.masks:q} --log {log:q} 2> {log:q}"
+        "python -m hoi mask_clip --clip {input.clip:q} --hands {input.hands:q} --network {input.network:q}"
+        " --config {params.config:q} --output {output.masks:q} --log {log:q} 2> {log:q}"
