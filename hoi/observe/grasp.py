@@ -2,11 +2,11 @@
 
 Three labels (background, hand, object) compete in every pixel. Evidence: colours of the whole clip (histograms), how
 much colour changes on the way from the image's border, what moves with the hand, the background plate where the hand
-has moved away, zones about the hand, and the object's place in the hand, which changes slowly; a network that has seen many held
-objects (hoi.masknet) is one more voice, as a detector would be. Colours, plate and
-place are learned on key frames in a few rounds of expectation and maximisation; then every frame is labelled once, by
-mean field with an edge-aware filter (Krahenbuhl and Koltun 2011, the guided filter in place of their Gaussian), and its
-edges are refined at full resolution.
+has moved away, zones about the hand, and the object's place in the hand, which changes slowly; a network that has seen
+many held objects (hoi.masknet) is one more voice, as a detector would be. Colours, plate and place are learned on key
+frames in a few rounds of expectation and maximisation; then every frame is labelled once, by mean field with an
+edge-aware filter (Krahenbuhl and Koltun 2011, the guided filter in place of their Gaussian), and its edges are refined
+at full resolution.
 """
 
 from collections.abc import Callable, Sequence
@@ -31,9 +31,7 @@ from hoi.observe.smoothing import touching
 
 OTHERS = 0.05  # what the object's first colours in other frames count beside a hint's
 HINT_NATS = 20.0  # how much a hint says for the object at a click, and against it outside a box: it is to be believed
-LEAST_SAID = (
-    0.05  # of a label by the learned network: it tips what the rest leaves open, and overrules nothing that is sure
-)
+LEAST_SAID = 0.05  # of a label by the learned network: it tips what is open, and overrules nothing that is sure
 STILL = -0.7  # moves_with_hand: below it what is seen surely rests
 MAX_BARRIER = 3.0  # nats a pixel's barrier may say for or against background
 GRID, REACH = 96, 3.2  # the hand-centred map: pixels a side, hand sizes from its middle to its sides
