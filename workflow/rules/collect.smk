@@ -38,6 +38,11 @@ def training_shards(wildcards):
     return shards(study.prior_data.held_out, study.prior_data.shards + len(prior_clips))
 
 
+def mask_shards(first, beyond):
+    """Files of a range of the shards of the masker's network."""
+    return [f"results/masknet/data/{k}.npz" for k in range(first, beyond)]
+
+
 def pairs(variants):
     """Pairs (variant, clip) that can run."""
     return [(v, c) for v in variants for c, row in clips.items() if study.runs_on(v, row)]

@@ -5,11 +5,6 @@ output:  results/masknet/data/{shard}.npz, results/masknet/weights/ (used where 
 """
 
 
-def mask_shards(first, beyond):
-    """Files of a range of shards."""
-    return [f"results/masknet/data/{k}.npz" for k in range(first, beyond)]
-
-
 rule mask_data:
     """One shard of frames: training instances in their best grasps, each filmed anew."""
     output:

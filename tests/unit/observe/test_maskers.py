@@ -52,6 +52,26 @@ def test_hand_and_object_are_told_apart(flat_hand, mask_settings, pan, colour):
     assert (masks["confidence"] > 0.5).all()
 
 
+def test_a_network_tips_what_the_rest_leaves_open(flat_hand, mask_settings):
+    """A box in the wall's colours: seen by nothing but a network that knows it."""
+    frames, hands, held, hand = moving_scene(flat_hand, object_colour=(168, 170, 171))
+    labels = hand + 2 * held.astype(np.uint8)
+
+    def knowing(lab, moving, keypoints, sizes):
+        small = np.stack([cv2.resize(x, lab.shape[2:0:-1], interpolation=cv2.INTER_NEAREST) for x in labels])
+        return np.eye(3, dtype=np.float32)[small]
+
+    def silent(lab, moving, keypoints, sizes):
+        assert lab.shape == (*moving.shape, 3) and keypoints.shape == (len(lab), 21, 2) and sizes.shape == (len(lab),)
+        return np.full(lab.shape, 1 / 3, np.float32)
+
+    alone, heard, unheard = (
+        mask(frames, hands, None, mask_settings, learned=learned)["object"] for learned in (None, knowing, silent)
+    )
+    np.testing.assert_array_equal(unheard, alone)
+    assert iou(heard, held) > iou(alone, held) + 0.3
+
+
 def test_a_card_that_lies_beside_the_hand_is_not_held(flat_hand, mask_settings):
     frames, hands, held, hand = moving_scene(flat_hand)
     card = np.zeros(held.shape[1:], bool)
