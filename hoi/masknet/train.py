@@ -15,6 +15,7 @@ from hoi.masknet.augment import Row, augmented, plain
 from hoi.masknet.made import BEYOND
 from hoi.masknet.network import MaskNet
 from hoi.observe.labels import HAND, OBJECT
+from hoi.training import restore_training, training_state
 
 WEIGHTS = (1.0, 1.2, 1.6)  # of background, hand and object in the cross-entropy
 SMOOTH = 20.0  # pixels that a mask is taken to have more, in the Dice loss
@@ -72,7 +73,8 @@ class Trainer:
             torch.manual_seed(seed)
             self.net = MaskNet(settings.network).to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.net).eval().requires_grad_(False)
-        self.optimiser = torch.optim.AdamW(self.net.parameters(), settings.rate, weight_decay=settings.weight_decay)
+        self.named = dict(self.net.named_parameters())
+        self.optimiser = torch.optim.AdamW(self.named.values(), settings.rate, weight_decay=settings.weight_decay)
 
     def step(self, batch: Batch) -> float:
         """One update; the loss."""
@@ -95,24 +97,11 @@ class Trainer:
 
     def state(self) -> dict[str, Tensor]:
         """All tensors that training goes on from."""
-        out = {"step": torch.tensor(self.step_count)}
-        for (name, p), average in zip(self.net.named_parameters(), self.average.parameters(), strict=True):
-            moments = self.optimiser.state[p]
-            out |= {f"weights/{name}": p, f"average/{name}": average}
-            out |= {f"first/{name}": moments["exp_avg"], f"second/{name}": moments["exp_avg_sq"]}
-        return {key: value.detach().clone(memory_format=torch.contiguous_format) for key, value in out.items()}
+        return training_state(self.step_count, self.named, self.average.parameters(), self.optimiser)
 
-    @torch.no_grad()
     def restore(self, state: dict[str, Tensor]) -> None:
         """Go on from a state."""
-        self.step_count = int(state["step"])
-        for (name, p), average in zip(self.net.named_parameters(), self.average.parameters(), strict=True):
-            p.copy_(state[f"weights/{name}"])
-            average.copy_(state[f"average/{name}"])
-            first, second = (torch.empty_like(p).copy_(state[f"{kind}/{name}"]) for kind in ("first", "second"))
-            self.optimiser.state[p] = {
-                "step": torch.tensor(float(self.step_count)), "exp_avg": first, "exp_avg_sq": second,
-            }  # fmt: skip
+        self.step_count = restore_training(state, self.named, self.average.parameters(), self.optimiser)
 
 
 def objective(logits: Float[Tensor, "n 3 r r"], label: Int[Tensor, "n r r"], dice: float) -> Float[Tensor, ""]:

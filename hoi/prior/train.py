@@ -14,6 +14,7 @@ from hoi.config import TrainPrior
 from hoi.prior.denoiser import FALLBACK, Denoiser, DenoiserSpec
 from hoi.prior.encode import HAND_CHANNELS, OBJECT_CHANNELS
 from hoi.prior.samples import Channels
+from hoi.training import restore_training, training_state
 
 CONDITIONS = {  # what the denoiser is told: rough body, hand, category
     "body + hand + category": (True, True, True),
@@ -127,24 +128,11 @@ class Trainer:
 
     def state(self) -> dict[str, Tensor]:
         """All tensors that training goes on from."""
-        out = {"step": torch.tensor(self.step_count)}
-        for (name, p), average in zip(self.named.items(), self.average.net.parameters(), strict=True):
-            moments = self.optimiser.state[p]
-            out |= {f"weights/{name}": p, f"average/{name}": average}
-            out |= {f"first/{name}": moments["exp_avg"], f"second/{name}": moments["exp_avg_sq"]}
-        return {key: value.detach().cpu().contiguous() for key, value in out.items()}
+        return training_state(self.step_count, self.named, self.average.net.parameters(), self.optimiser)
 
-    @torch.no_grad()
     def restore(self, state: dict[str, Tensor]) -> None:
         """Go on from a state."""
-        self.step_count = int(state["step"])
-        for (name, p), average in zip(self.named.items(), self.average.net.parameters(), strict=True):
-            p.copy_(state[f"weights/{name}"])
-            average.copy_(state[f"average/{name}"])
-            first, second = (torch.empty_like(p).copy_(state[f"{kind}/{name}"]) for kind in ("first", "second"))
-            self.optimiser.state[p] = {
-                "step": torch.tensor(float(self.step_count)), "exp_avg": first, "exp_avg_sq": second,
-            }  # fmt: skip
+        self.step_count = restore_training(state, self.named, self.average.net.parameters(), self.optimiser)
 
 
 def fast_bfloat16(device: torch.device) -> bool:
