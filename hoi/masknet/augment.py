@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from hoi.config import MaskAugment, MaskNetwork
-from hoi.masknet.cutout import Cutout, placed, shrunk
+from hoi.masknet.cutout import Cutout, placed, scale_of, shrunk
 from hoi.masknet.made import BEYOND, STEPS
 from hoi.observe.labels import BACKGROUND, OBJECT
 
@@ -59,7 +59,7 @@ def _seen(row: Row, lab: Lab, A: Float[np.ndarray, "2 3"], network: MaskNetwork)
     label = placed(row["label"], A, r, BEYOND)
     moving = shrunk(row["moving"].astype(np.float32) / STEPS, A, r)
     keypoints = row["keypoints_px"].astype(np.float64) @ A[:, :2].T + A[:, 2]
-    size = float(row["size_px"]) * float(np.sqrt(abs(np.linalg.det(A[:, :2]))))
+    size = float(row["size_px"]) * scale_of(A)
     return Cutout(shrunk(lab, A, r), moving, label != BEYOND, keypoints, size), label
 
 

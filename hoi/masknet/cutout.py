@@ -54,13 +54,13 @@ def cut(
     """The square of a frame at working resolution; `size`: of the hand, pixels of the frame."""
     inside = placed(np.ones(lab.shape[:2], np.uint8), A, resolution, 0) > 0
     moved = keypoints @ A[:, :2].T + A[:, 2]
-    scale = float(np.sqrt(abs(np.linalg.det(A[:, :2]))))
+    scale = scale_of(A)
     return Cutout(shrunk(lab, A, resolution), shrunk(moving, A, resolution), inside, moved, scale * size)
 
 
 def shrunk(image: np.ndarray, A: Affine, resolution: int) -> np.ndarray:
     """An image through an affine map, averaged where that makes it smaller; its edge beyond."""
-    scale = float(np.sqrt(abs(np.linalg.det(A[:, :2]))))
+    scale = scale_of(A)
     if scale < 1:
         h, w = image.shape[:2]
         size = max(1, round(scale * w)), max(1, round(scale * h))
@@ -74,6 +74,11 @@ def placed(labels: np.ndarray, A: Affine, resolution: int, beyond: int) -> np.nd
     """Labels through an affine map of pixels whose centres lie at halves, each pixel the nearest's."""
     side = (resolution, resolution)
     return cv2.warpAffine(labels, centred(A), side, flags=cv2.INTER_NEAREST, borderValue=beyond)
+
+
+def scale_of(A: Affine) -> float:
+    """How many times larger a similarity makes things."""
+    return float(np.sqrt(abs(np.linalg.det(A[:, :2]))))
 
 
 def centred(A: Affine) -> Affine:

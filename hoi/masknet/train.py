@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from hoi.config import TrainMasks
+from hoi.geometry.sampling import evenly
 from hoi.masknet.augment import Row, augmented, plain
 from hoi.masknet.made import BEYOND
 from hoi.masknet.network import MaskNet
@@ -46,7 +47,7 @@ class Rows:
 
     def spread(self, count: int, settings: TrainMasks) -> Batch:
         """Evenly spread rows as they are."""
-        picks = np.linspace(0, len(self) - 1, min(count, len(self))).round().astype(int)
+        picks = evenly(np.arange(len(self)), count)
         return _batch([plain(self[int(i)], settings.network) for i in picks])
 
     def batches(self, step: int, settings: TrainMasks, seed: int) -> Iterator[Batch]:
