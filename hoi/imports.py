@@ -58,9 +58,16 @@ def stage_code(stage: str) -> list[str]:
 
 def shipped_masks() -> str:
     """The folder of the weights of the masker's network that come with the package."""
-    return str(PACKAGE / "masknet" / "weights")
+    return shipped("masknet", "weights")
 
 
 def shipped_prior() -> list[str]:
     """The folder of the prior's weights and the file of its memory that come with the package."""
-    return [str(PACKAGE / "prior" / name) for name in ("weights", "memory.npz")]
+    return [shipped("prior", name) for name in ("weights", "memory.npz")]
+
+
+def shipped(*parts: str) -> str:
+    """A path in the package, from the working directory where that holds the package: what Snakemake noted of a job's input
+    files is then true of a checkout that has moved."""
+    path, here = PACKAGE.joinpath(*parts), Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)

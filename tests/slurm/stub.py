@@ -54,8 +54,11 @@ def main() -> None:
 
 
 def digest(path: Path) -> bytes:
-    """Of a file, or of the one file in a stub's folder."""
-    return hashlib.sha256((path / "content" if path.is_dir() else path).read_bytes()).digest()
+    """Of a file, or of all files in a folder: a stub's or one that ships, such as a network's weights."""
+    told = hashlib.sha256()
+    for file in sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]:
+        told.update(hashlib.sha256(file.read_bytes()).digest())
+    return told.digest()
 
 
 def go_wrong(name: str, outputs: dict[str, Path]) -> None:

@@ -78,8 +78,8 @@ class StubbedCheckout(Checkout):
         rows = [f"c{i}\tprocedural\tmug\ttrain\t{i}\n" for i in range(clips)]
         (path / "config/stub.tsv").write_text("clip\tsource\tcategory\tsplit\tseed\n" + "".join(rows))
         (path / "config/stub.yaml").write_text(
-            "clips: config/stub.tsv\nreport_clip: {variants: [no_prior]}\nfit_clip: {weights: {prior: 0}}\n"
-            "tables: {main: {variants: [no_prior, oracle], columns: [f5]}}\n"
+            "clips: config/stub.tsv\nreport_clip: {variants: [no_prior]}\n"
+            "tables: {main: {variants: [diffhoi, oracle], columns: [f5]}}\n"
         )
         (path / "drill").mkdir()
 

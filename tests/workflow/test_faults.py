@@ -53,7 +53,7 @@ def test_a_stage_killed_half_way_is_repeated(stubbed, undisturbed):
     told = run.communicate(timeout=120)[0]
     assert run.returncode == 1 and "results/logs/fit_clip/diffhoi/c1.log" in told
     assert not (stubbed.path / FIT).exists(), "nothing half-written is taken for done"
-    assert (stubbed.path / "results/scores/no_prior/c0.json").exists(), "the other clip went on"
+    assert (stubbed.path / "results/scores/diffhoi/c0.json").exists(), "the other clip went on"
     hold.unlink()
     stubbed.run(*STUB_CONFIG)
     assert stubbed.end() == undisturbed
@@ -131,7 +131,7 @@ def test_a_full_disk_stops_the_run_and_more_room_ends_it_well(small_disk, undist
 
 
 def test_read_only_results_are_said_and_nothing_is_lost(small_disk, undisturbed):
-    small_disk.run("--configfile", "config/config.yaml", "config/stub.yaml", "--", "results/scores/no_prior/c0.json")
+    small_disk.run("--configfile", "config/config.yaml", "config/stub.yaml", "--", "results/scores/diffhoi/c0.json")
     remount(small_disk, "ro")
     assert "Read-only file system" in small_disk.run(*STUB_CONFIG, fails=True)
     remount(small_disk, "rw")
