@@ -1,17 +1,14 @@
 """The masker's network trained on the shards of `mask_data`; a killed training goes on where its last checkpoint stands."""
 
-import json
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
 
 from hoi.artefacts import Product, read_npz, whole, write_json
+from hoi.checkpoint import Checkpoint
 from hoi.config import TrainMasks
 from hoi.errors import InputError
 from hoi.masknet.card import model_card
@@ -51,36 +48,22 @@ class Session:
     """A training with its checkpoint and history."""
 
     def __init__(self, trainer: Trainer, seed: int, folder: Path) -> None:
-        self.trainer, self.seed, self.path = trainer, seed, folder / "state.safetensors"
+        self.trainer, self.seed = trainer, seed
+        settings = trainer.settings.model_dump(mode="json", exclude=FREE)
+        self.checkpoint = Checkpoint(folder, {"seed": seed, "train_masks": settings})
         self.rows: list[dict[str, float]] = []
         self.seconds = 0.0
 
-    def _settings(self) -> dict[str, Any]:
-        """What a checkpoint must agree in: all but how often it looks."""
-        return {"seed": self.seed, "train_masks": self.trainer.settings.model_dump(mode="json", exclude=FREE)}
-
     def resume(self) -> None:
-        """Go on from the checkpoint, if there is one; one of other settings is refused."""
-        if not self.path.exists():
-            return
-        anew = f"delete {self.path.parent} to train anew"
-        try:
-            with safe_open(self.path, "pt") as file:
-                saved = json.loads((file.metadata() or {})["session"])
-            state = load_file(self.path)
-        except (OSError, SafetensorError, KeyError, ValueError) as error:
-            raise InputError(self.path, str(error), "a whole checkpoint", anew) from error
-        if saved["settings"] != self._settings():
-            raise InputError(self.path, f"a checkpoint of {saved['settings']}", f"settings {self._settings()}",
-                             f"restore the settings, or {anew}")  # fmt: skip
-        self.trainer.restore(state)
-        self.rows, self.seconds = saved["rows"], saved["seconds"]
+        """Go on from the checkpoint, if there is one."""
+        if saved := self.checkpoint.read():
+            session, state = saved
+            self.trainer.restore(state)
+            self.rows, self.seconds = session["rows"], session["seconds"]
 
     def save(self) -> None:
-        """Write the checkpoint: one file, replaced at once."""
-        session = {"settings": self._settings(), "rows": self.rows, "seconds": self.seconds}
-        with whole(self.path) as scratch:
-            save_file(self.trainer.state(), scratch, metadata={"session": json.dumps(session)})
+        """Write the checkpoint."""
+        self.checkpoint.write(self.trainer.state(), {"rows": self.rows, "seconds": self.seconds})
 
     def train(self, rows: Rows, judged: tuple) -> None:
         """Steps, log rows, held-out IoU and checkpoints, to the last step."""

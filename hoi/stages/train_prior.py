@@ -1,6 +1,5 @@
 """The denoiser trained on the shards of `prior_data`; a killed training goes on where its last checkpoint stands."""
 
-import json
 import time
 from pathlib import Path
 from typing import Any
@@ -9,10 +8,9 @@ import cv2
 import numpy as np
 import pandas as pd
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
 
 from hoi.artefacts import Product, read_npz, whole, write_json
+from hoi.checkpoint import STATE, Checkpoint
 from hoi.config import PriorData, TrainPrior
 from hoi.errors import InputError
 from hoi.prior.card import model_card
@@ -26,7 +24,11 @@ from hoi.progress import Progress
 from hoi.provenance import processor, run_record
 from hoi.sources.shapes import CATEGORIES
 
-STATE, LATEST = "state.safetensors", "weights"
+LATEST = "weights"
+FREE = {
+    "steps", "log_every", "checkpoint_minutes", "held_out_every", "held_out_samples", "judged_samples", "grid_minutes",
+    "grid_steps", "grid_guidance",
+}  # what a checkpoint need not agree in: how long and how often  # fmt: skip
 GRID_ROWS = 12
 
 
@@ -67,6 +69,9 @@ class Session:
 
     def __init__(self, trainer: Trainer, shards: list[Path], held_out: list[Path], seed: int, checkpoint: Path) -> None:
         self.trainer, self.seed, self.folder = trainer, seed, checkpoint
+        settings = trainer.settings.model_dump(mode="json", exclude=FREE)
+        spec = trainer.average.spec.model_dump(mode="json")
+        self.checkpoint = Checkpoint(checkpoint, {"seed": seed, "train_prior": settings, "spec": spec})
         self.rows: list[dict[str, float]] = []
         self.seconds = 0.0
         self.paths = {p.name: p for p in shards}
@@ -84,39 +89,19 @@ class Session:
                              "give that shard again, or delete the checkpoint")  # fmt: skip
         return read_npz("prior_renders", self.paths[name])
 
-    def _settings(self) -> str:
-        """What a checkpoint must agree in: all but how long and how often."""
-        free = ("steps", "log_every", "checkpoint_minutes", "held_out_every", "held_out_samples", "judged_samples",
-                "grid_minutes", "grid_steps", "grid_guidance")  # fmt: skip
-        kept = {k: v for k, v in self.trainer.settings.model_dump(mode="json").items() if k not in free}
-        return json.dumps({"seed": self.seed, "train_prior": kept, "spec": self.trainer.average.spec.model_dump_json()})
-
     def resume(self) -> None:
-        """Go on from the checkpoint, if there is one; one of other settings is refused."""
-        path = self.folder / STATE
-        if not path.exists():
-            return
-        try:
-            with safe_open(path, "pt") as file:
-                saved = json.loads((file.metadata() or {})["session"])
-            state = load_file(path)
-        except (OSError, SafetensorError, KeyError, ValueError) as error:
-            raise InputError(path, str(error), "a whole checkpoint", f"delete {self.folder} to train anew") from error
-        if saved["settings"] != self._settings():
-            raise InputError(path, f"a checkpoint of {saved['settings']}", f"settings {self._settings()}",
-                             f"restore the settings, or delete {self.folder} to train anew")  # fmt: skip
-        self.trainer.restore(state)
-        self.position = Position(saved["epoch"], saved["batch"], tuple(saved["shards"]))
-        self.rows, self.seconds = saved["rows"], saved["seconds"]
+        """Go on from the checkpoint, if there is one."""
+        if saved := self.checkpoint.read():
+            session, state = saved
+            self.trainer.restore(state)
+            self.position = Position(session["epoch"], session["batch"], tuple(session["shards"]))
+            self.rows, self.seconds = session["rows"], session["seconds"]
 
     def save(self) -> None:
-        """Write the checkpoint (one file, replaced at once) and export the averaged weights beside it."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        """Write the checkpoint and export the averaged weights beside it."""
         p = self.position
-        session = {"settings": self._settings(), "epoch": p.epoch, "batch": p.batch, "shards": list(p.shards),
-                   "rows": self.rows, "seconds": self.seconds}  # fmt: skip
-        with whole(self.folder / STATE) as scratch:
-            save_file(self.trainer.state(), scratch, metadata={"session": json.dumps(session)})
+        place = {"epoch": p.epoch, "batch": p.batch, "shards": list(p.shards)}
+        self.checkpoint.write(self.trainer.state(), {**place, "rows": self.rows, "seconds": self.seconds})
         self.trainer.average.save(
             self.folder / LATEST, f"Weights of step {self.trainer.step_count} of a running training.\n"
         )
