@@ -71,7 +71,11 @@ def _read_config(cfg: Any, name: str, shipped: Path) -> None:
 
 
 def load_weights(model: nn.Module, path: Path) -> None:
-    """A checkpoint's weights (.pkl of the model zoo, or .pth) into a model; every one must be there, in its shape."""
+    """A checkpoint's weights (.pkl of the model zoo, or .pth) into a model; every one must be there, in its shape.
+
+    So must scales and shifts of frozen batch norms, which are buffers; their means and variances may be missing, as in
+    checkpoints that folded them into the rest (detectron2's FrozenBatchNorm2d then takes 0 and 1).
+    """
     if not path.is_file():
         raise InputError(path, "no such file", "a checkpoint", "set mask_clip.detectron2.weights (docs/stack.md)")
     if path.suffix == ".pkl":
@@ -84,8 +88,8 @@ def load_weights(model: nn.Module, path: Path) -> None:
             raise InputError(path, f"no plain checkpoint ({error})", "weights alone", "get the file again") from error
         read = content.get("model", content)
     wanted = model.state_dict()
-    learned = dict(model.named_parameters())
-    missing = [k for k in learned if k not in read]
+    learned = {k for k, _ in model.named_parameters()} | {k for k in wanted if k.endswith((".weight", ".bias"))}
+    missing = sorted(learned - read.keys())
     other = [k for k in read if k in wanted and read[k].shape != wanted[k].shape]
     if missing or other:
         name = (missing or other)[0]

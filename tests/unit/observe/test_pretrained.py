@@ -240,6 +240,34 @@ def test_a_checkpoint_of_another_architecture_is_refused(network, tmp_path, name
         pretrained.load_weights(network, tmp_path / name)
 
 
+class FrozenNorm(torch.nn.Module):
+    """As detectron2's FrozenBatchNorm2d: all of it buffers."""
+
+    def __init__(self):
+        super().__init__()
+        for name, value in (("weight", 1.0), ("bias", 0.0), ("running_mean", 0.0), ("running_var", 1.0)):
+            self.register_buffer(name, torch.full((3,), value))
+
+
+@pytest.mark.parametrize("lost", ["weight", "bias"])
+def test_a_frozen_norm_without_its_scale_is_refused(tmp_path, lost):
+    model = torch.nn.Sequential(torch.nn.Linear(3, 3), FrozenNorm())
+    weights = model.state_dict()
+    del weights[f"1.{lost}"]
+    save(tmp_path / "w.pth", weights)
+    with pytest.raises(InputError, match=rf"another architecture(.|\n)*1\.{lost}"):
+        pretrained.load_weights(model, tmp_path / "w.pth")
+
+
+def test_a_frozen_norm_takes_its_scale_and_may_lack_statistics(tmp_path):
+    model = torch.nn.Sequential(torch.nn.Linear(3, 3), FrozenNorm())
+    weights = {k: v + 2 for k, v in model.state_dict().items() if "running" not in k}
+    save(tmp_path / "w.pth", weights)
+    pretrained.load_weights(model, tmp_path / "w.pth")
+    torch.testing.assert_close(model[1].weight, torch.full((3,), 3.0))
+    torch.testing.assert_close(model[1].running_var, torch.ones(3))
+
+
 def test_missing_weights_are_named(network, tmp_path):
     with pytest.raises(InputError, match=r"mask_clip\.detectron2\.weights"):
         pretrained.load_weights(network, tmp_path / "none.pkl")
