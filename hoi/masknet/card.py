@@ -20,7 +20,7 @@ def model_card(record: dict[str, Any]) -> str:
             f"{record['hours']:.2f} hours, commit {record['commit']}",
             f"- held out: IoU of the object {held_out['object']:.3f}, of the hand {held_out['hand']:.3f}, mean over "
             f"{record['judged']} frames of other objects",
-            "- limits: made things, one hand model, made pictures; real ones differ, so it is never believed alone",
+            "- limits: six categories, one hand model, made pictures; real ones differ, so it is never believed alone",
             "",
             "Settings of the network: config.json. All settings: run.json of the training.",
             "",

@@ -12,7 +12,7 @@ from hoi.observe.handzone import steady_sizes, zone
 from hoi.sources.grasps import Grasp
 from hoi.sources.held import HeldObject, held_object
 from hoi.sources.procedural import direct, film, intrinsics
-from hoi.sources.shapes import KINDS
+from hoi.sources.shapes import CATEGORIES
 from hoi.sources.shifts import Shift
 from hoi.sources.skin import make_body
 
@@ -25,9 +25,9 @@ STREAM = 77  # of random numbers
 def rows_of_instance(
     number: int, config: MaskData, network: MaskNetwork, grasp: GraspSettings, filmed: ProceduralSettings, working_px: int
 ) -> list[dict]:  # fmt: skip
-    """Rows (schema `mask_frames`) of the training instance of a running number, kinds in turn; none where no hand can
+    """Rows (schema `mask_frames`) of the training instance of a running number, categories in turn; none where no hand can
     hold it."""
-    names, right = list(KINDS), load_hand("right")
+    names, right = list(CATEGORIES), load_hand("right")
     rng = np.random.default_rng([STREAM, number])
     held = held_object(names[number % len(names)], config.first + number // len(names), right, grasp)
     settings = filmed.model_copy(

@@ -14,7 +14,7 @@ def mask_data(
     shard: int, config: MaskData, network: MaskNetwork, grasp: GraspSettings, film: ProceduralSettings, working_px: int,
     output: Product,
 ) -> None:  # fmt: skip
-    """Film one shard: some training instances of every kind, each in its best grasps."""
+    """Film one shard: some training instances of every category, each in its best grasps."""
     torch.set_num_threads(1)
     rows: list[dict] = []
     with Progress("mask_data") as progress:
