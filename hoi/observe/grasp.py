@@ -348,9 +348,10 @@ def label_frame(clip: SmallClip, keys: Int[np.ndarray, "k"], t: int, models: Mod
         logits += voice.weight * np.log(voice.said[t])
     if clip.hint is not None and clip.hint.frame == t:
         logits[..., OBJECT] += HINT_NATS * (clip.hinted.astype(np.float32) - ~clip.allowed())
-    if models.places is not None:
-        logits += settings.place_weight * np.log(0.1 + 0.9 * place_prior(clip, keys, t, models.places, z, settings))
-    return mean_field(logits, lab, z, settings)
+    place = None if models.places is None else place_prior(clip, keys, t, models.places, z, settings)
+    if place is not None:
+        logits += settings.place_weight * np.log(0.1 + 0.9 * place)
+    return mean_field(logits, lab, z, settings, place)
 
 
 def zone_prior(z: HandZone) -> Labels:

@@ -6,16 +6,20 @@ from jaxtyping import Bool, Float, UInt8
 
 from hoi.config import MaskClip
 from hoi.observe.handzone import HandZone
-from hoi.observe.smoothing import Guide, fill_holes, touching
+from hoi.observe.smoothing import Guide, fill_holes, likely, touching
 
 BACKGROUND, HAND, OBJECT = range(3)
 LEAST_OBJECT = 0.06  # square hand sizes (2 cm square): smaller specks are gaps between fingers
+LEAST_PLACED = 0.3  # share of neighbouring frames: those beside a frame in which an object came loose often lost it too
 
 Labels = Float[np.ndarray, "h w 3"]
 
 
-def mean_field(logits: Labels, lab: UInt8[np.ndarray, "h w 3"], z: HandZone, settings: MaskClip) -> Labels:
-    """Probabilities that agree with the logits and with their neighbours across weak edges.
+def mean_field(
+    logits: Labels, lab: UInt8[np.ndarray, "h w 3"], z: HandZone, settings: MaskClip, place: Labels | None = None
+) -> Labels:
+    """Probabilities that agree with the logits and with their neighbours across weak edges; `place`: those of neighbouring
+    frames, by place in the hand.
 
     All is relative to the background's logit, so that two maps are filtered, not three (the filter is linear).
     """
@@ -25,15 +29,17 @@ def mean_field(logits: Labels, lab: UInt8[np.ndarray, "h w 3"], z: HandZone, set
     for _ in range(settings.field_steps):
         messages = [guide.filter(p - background) for p in (hand, held)]
         background, hand, held = softmax([u + settings.pair_weight * m for u, m in zip(unary, messages, strict=True)])
-    return detach(np.dstack([background, hand, held]), z)
+    return detach(np.dstack([background, hand, held]), z, place)
 
 
-def detach(q: Labels, z: HandZone) -> Labels:
-    """Object that does not touch the hand becomes background."""
-    core = z.distance < 0.25
-    held = touching(q[..., OBJECT] > 0.5, core & (z.forearm < 0.5), 4.0)
-    loose = (q[..., OBJECT] > 0.5) & ~held
-    q[loose] = (0.9, 0.05, 0.05)
+def detach(q: Labels, z: HandZone, place: Labels | None = None) -> Labels:
+    """Object that does not touch the hand becomes background, but for what was object in enough neighbouring frames: the thin
+    bow between hand and kettle may be missed."""
+    found, core = q[..., OBJECT] > 0.5, z.distance < 0.25
+    held = touching(found, core & (z.forearm < 0.5), 4.0)
+    if place is not None:
+        held |= likely(found & ~held, place[..., OBJECT], LEAST_PLACED)
+    q[found & ~held] = (0.9, 0.05, 0.05)
     return q
 
 
@@ -57,7 +63,8 @@ def finish(
     best = scores.argmax(-1)
     near = cv2.resize((z.distance < 0.25).astype(np.uint8), frame.shape[1::-1]) > 0
     area = (1.0 / max(np.linalg.norm(z.to_hand[0, :2]), 1e-6) * frame.shape[1] / w) ** 2  # of one hand size
-    held = touching(best == OBJECT, near, LEAST_OBJECT * area)
+    sure = cv2.resize((q[..., OBJECT] > 0.5).astype(np.uint8), frame.shape[1::-1], interpolation=cv2.INTER_NEAREST) > 0
+    held = touching(best == OBJECT, near | sure, LEAST_OBJECT * area)
     hand = touching(best == HAND, near, 0.01 * area)
     fore = fill_holes(held | hand, 0.01 * area)
     held = fill_holes(held, 0.01 * area) & ~hand

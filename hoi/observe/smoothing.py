@@ -67,6 +67,15 @@ def touching(mask: Bool[np.ndarray, "h w"], core: Bool[np.ndarray, "h w"], min_p
     return keep[labels]
 
 
+def likely(mask: Bool[np.ndarray, "h w"], share: Float[np.ndarray, "h w"], least: float) -> Bool[np.ndarray, "h w"]:
+    """The components of `mask` in which the mean of `share` is above `least`."""
+    labels, n = ndimage.label(mask, np.ones((3, 3)))
+    total = np.bincount(labels.ravel(), weights=share.ravel(), minlength=n + 1)
+    keep = total > least * np.bincount(labels.ravel(), minlength=n + 1)
+    keep[0] = False
+    return keep[labels]
+
+
 def fill_holes(mask: Bool[np.ndarray, "h w"], max_px: float) -> Bool[np.ndarray, "h w"]:
     """Holes of at most max_px pixels closed; larger ones (a handle's opening) stay."""
     labels, n = ndimage.label(~mask)

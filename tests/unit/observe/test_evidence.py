@@ -4,12 +4,12 @@ import cv2
 import numpy as np
 import pytest
 
-from hoi.observe import colours, scene
+from hoi.observe import colours, labels, scene
 from hoi.observe.barrier import barrier_distance
 from hoi.observe.grasp import from_place, to_place
 from hoi.observe.handzone import hand_axes, steady_sizes, zone
 from hoi.observe.motion import agreement, detail, difference, moves_with_hand, patches, relit, voted
-from hoi.observe.smoothing import Guide, fill_holes, touching
+from hoi.observe.smoothing import Guide, fill_holes, likely, touching
 
 
 def texture(shape, seed):
@@ -244,3 +244,25 @@ def test_grain_shows_through_a_shadow():
     assert np.median(agreement(table, shadow)) > 0.6
     assert np.median(agreement(table, thing)) < 0.3
     assert (agreement(plain, plain) == 0).all(), "plain surfaces say nothing"
+
+
+def test_what_does_not_touch_the_hand_is_object_where_neighbouring_frames_had_it():
+    keypoints = np.array([(40.0, 60.0)] + [(40.0 + 4 * (i % 4), 40.0 - 3 * (i % 5)) for i in range(20)])
+    z = zone(keypoints, 20.0, (120, 160))
+    there = np.zeros((2, 120, 160), bool)
+    there[0, 50:60, 44:60], there[1, 80:110, 90:130] = True, True  # beside the hand, and far from it
+    assert z.distance[there[0]].min() < 0.25 < z.distance[there[1]].min()
+    q = np.where(there.any(0)[..., None], (0.1, 0.0, 0.9), (0.9, 0.1, 0.0)).astype(np.float32)
+    place = np.zeros_like(q)
+    kept = [labels.detach(q.copy(), z)[..., labels.OBJECT] > 0.5]
+    for share in (0.2, 0.4):
+        place[..., labels.OBJECT] = share
+        kept.append(labels.detach(q.copy(), z, place)[..., labels.OBJECT] > 0.5)
+    for found, expected in zip(kept, (there[0], there[0], there.any(0)), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_components_by_the_mean_of_a_share():
+    mask = np.array([[1, 1, 0, 1], [0, 0, 0, 1]], bool)
+    share = np.array([[0.1, 0.6, 1.0, 0.1], [1.0, 1.0, 1.0, 0.2]])
+    np.testing.assert_array_equal(likely(mask, share, 0.3), [[1, 1, 0, 0], [0, 0, 0, 0]])
