@@ -344,8 +344,7 @@ def label_frame(clip: SmallClip, keys: Int[np.ndarray, "k"], t: int, models: Mod
     top = np.maximum(np.maximum(evidence[..., 0], evidence[..., 1]), evidence[..., 2])[..., None]
     evidence = np.maximum(evidence - top, -settings.max_evidence)
     logits = settings.evidence_weight * evidence + np.log(zone_prior(z))
-    for voice in clip.voices:
-        logits += voice.weight * np.log(voice.said[t])
+    logits += sum(voice.weight * np.log(voice.said[t]) for voice in clip.voices)
     if clip.hint is not None and clip.hint.frame == t:
         logits[..., OBJECT] += HINT_NATS * (clip.hinted.astype(np.float32) - ~clip.allowed())
     place = None if models.places is None else place_prior(clip, keys, t, models.places, z, settings)

@@ -58,20 +58,24 @@ class Guide:
 
 def touching(mask: Bool[np.ndarray, "h w"], core: Bool[np.ndarray, "h w"], min_px: float) -> Bool[np.ndarray, "h w"]:
     """The components of `mask` that touch `core`, those of at least min_px pixels."""
-    labels, n = ndimage.label(mask, np.ones((3, 3)))
-    if n == 0:
-        return mask
-    keep = np.bincount(labels.ravel(), minlength=n + 1) >= min_px
-    keep &= np.bincount(labels.ravel(), weights=core.ravel(), minlength=n + 1) > 0
-    keep[0] = False
-    return keep[labels]
+    labels, sizes, totals = _components(mask, core)
+    return _kept(labels, (sizes >= min_px) & (totals > 0))
 
 
 def likely(mask: Bool[np.ndarray, "h w"], share: Float[np.ndarray, "h w"], least: float) -> Bool[np.ndarray, "h w"]:
     """The components of `mask` in which the mean of `share` is above `least`."""
+    labels, sizes, totals = _components(mask, share)
+    return _kept(labels, totals > least * sizes)
+
+
+def _components(mask: Bool[np.ndarray, "h w"], values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Every pixel's component, corners joined (0: none); of each, how many pixels it has and the sum of their values."""
     labels, n = ndimage.label(mask, np.ones((3, 3)))
-    total = np.bincount(labels.ravel(), weights=share.ravel(), minlength=n + 1)
-    keep = total > least * np.bincount(labels.ravel(), minlength=n + 1)
+    sizes, totals = (np.bincount(labels.ravel(), w, n + 1) for w in (None, values.ravel()))
+    return labels, sizes, totals
+
+
+def _kept(labels: np.ndarray, keep: Bool[np.ndarray, "n"]) -> Bool[np.ndarray, "h w"]:
     keep[0] = False
     return keep[labels]
 
