@@ -22,9 +22,14 @@ class Checkpoint:
     folder: Path
     settings: dict[str, Any]
 
+    @property
+    def path(self) -> Path:
+        """Its one file."""
+        return self.folder / STATE
+
     def read(self) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
         """What was saved with the tensors, and these; None where there is none, and one of other settings is refused."""
-        path, anew = self.folder / STATE, f"delete {self.folder} to train anew"
+        path, anew = self.path, f"delete {self.folder} to train anew"
         if not path.exists():
             return None
         try:
@@ -42,6 +47,5 @@ class Checkpoint:
 
     def write(self, state: dict[str, Tensor], session: dict[str, Any]) -> None:
         """Put tensors and what goes with them (JSON) in its place."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with whole(self.folder / STATE) as scratch:
+        with whole(self.path) as scratch:
             save_file(state, scratch, metadata={"session": json.dumps({"settings": self.settings, "session": session})})

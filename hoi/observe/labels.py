@@ -16,7 +16,7 @@ Labels = Float[np.ndarray, "h w 3"]
 
 
 def mean_field(
-    logits: Labels, lab: UInt8[np.ndarray, "h w 3"], z: HandZone, settings: MaskClip, place: Labels | None = None
+    logits: Labels, lab: UInt8[np.ndarray, "h w 3"], z: HandZone, settings: MaskClip, place: Labels | None
 ) -> Labels:
     """Probabilities that agree with the logits and with their neighbours across weak edges; `place`: those of neighbouring
     frames, by place in the hand.

@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 
 from hoi.artefacts import Product, read_npz, whole, write_json
-from hoi.checkpoint import STATE, Checkpoint
+from hoi.checkpoint import Checkpoint
 from hoi.config import PriorData, TrainPrior
 from hoi.errors import InputError
 from hoi.prior.card import model_card
@@ -68,7 +68,7 @@ class Session:
     """A training with its files: shards, checkpoint, history."""
 
     def __init__(self, trainer: Trainer, shards: list[Path], held_out: list[Path], seed: int, checkpoint: Path) -> None:
-        self.trainer, self.seed, self.folder = trainer, seed, checkpoint
+        self.trainer, self.seed = trainer, seed
         settings = trainer.settings.model_dump(mode="json", exclude=FREE)
         spec = trainer.average.spec.model_dump(mode="json")
         self.checkpoint = Checkpoint(checkpoint, {"seed": seed, "train_prior": settings, "spec": spec})
@@ -85,7 +85,7 @@ class Session:
 
     def _read(self, name: str) -> dict[str, np.ndarray]:
         if name not in self.paths:
-            raise InputError(self.folder / STATE, f"an epoch that uses shard {name}", f"one of {sorted(self.paths)}",
+            raise InputError(self.checkpoint.path, f"an epoch that uses shard {name}", f"one of {sorted(self.paths)}",
                              "give that shard again, or delete the checkpoint")  # fmt: skip
         return read_npz("prior_renders", self.paths[name])
 
@@ -103,7 +103,7 @@ class Session:
         place = {"epoch": p.epoch, "batch": p.batch, "shards": list(p.shards)}
         self.checkpoint.write(self.trainer.state(), {**place, "rows": self.rows, "seconds": self.seconds})
         self.trainer.average.save(
-            self.folder / LATEST, f"Weights of step {self.trainer.step_count} of a running training.\n"
+            self.checkpoint.folder / LATEST, f"Weights of step {self.trainer.step_count} of a running training.\n"
         )
 
     def train(self) -> None:
@@ -127,7 +127,7 @@ class Session:
                     self.save()
                     saved = time.monotonic()
                 if time.monotonic() - drawn > 60 * s.grid_minutes:
-                    self.draw_grid(self.folder / "samples.png")
+                    self.draw_grid(self.checkpoint.folder / "samples.png")
                     drawn = time.monotonic()
 
     def _row(self, losses: list[float]) -> dict[str, float]:
