@@ -17,10 +17,13 @@ from hoi.artefacts import read_json, whole, write_json
 from hoi.config import MaskNetwork
 from hoi.errors import InputError
 from hoi.masknet.cutout import CHANNELS, centred, cut, square
+from hoi.observe.labels import OBJECT
 
 LABELS = 3  # background, hand, object
 LAST = 8  # channels at full resolution
 AT_ONCE = 8  # frames
+RIM_PX, AT_RIM = 4, 0.02  # a square's rim; the share of it, in the mean over frames, from which on an object is cut off
+WIDER = 1.25  # the square in which a cut-off object is looked at again, at the same scale
 WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
 
 
@@ -76,20 +79,37 @@ class MaskNet(nn.Module):
         keypoints: Float[np.ndarray, "n 21 2"],
         sizes: Float[np.ndarray, "n"],
     ) -> Float[np.ndarray, "n h w 3"]:
-        """Of the labels in every pixel of every frame at working resolution; thirds beyond the network's square."""
+        """Of the labels in every pixel of every frame at working resolution; thirds beyond the network's square, which is wider
+        in a clip whose object would be cut off by it."""
+        side, reach, halvings = self.network.resolution, self.network.reach, 2 ** len(self.network.widths)
+        said, cut_off = self._within(lab, moving, keypoints, sizes, side, reach)
+        if cut_off > AT_RIM:
+            wider = round(WIDER * side / halvings) * halvings
+            said, _ = self._within(lab, moving, keypoints, sizes, wider, reach * wider / side)
+        return said
+
+    def _within(
+        self, lab: UInt8[np.ndarray, "n h w 3"], moving: Float[np.ndarray, "n h w"], keypoints: Float[np.ndarray, "n 21 2"],
+        sizes: Float[np.ndarray, "n"], side: int, reach: float,
+    ) -> tuple[Float[np.ndarray, "n h w 3"], float]:  # fmt: skip
+        """The same in squares of so many pixels and hand sizes, and the share of their rims that shows object."""
         h, w = lab.shape[1:3]
-        r, out = self.network.resolution, np.empty((*lab.shape[:3], LABELS), np.float32)
-        maps = [square(k, float(s), r, self.network.reach) for k, s in zip(keypoints, sizes, strict=True)]
+        out, at_rim = np.empty((*lab.shape[:3], LABELS), np.float32), []
+        rim = np.ones((side, side), bool)
+        rim[RIM_PX:-RIM_PX, RIM_PX:-RIM_PX] = False
+        maps = [square(k, float(s), side, reach) for k, s in zip(keypoints, sizes, strict=True)]
         for low in range(0, len(lab), AT_ONCE):
             rows = range(low, min(low + AT_ONCE, len(lab)))
-            seen = [cut(lab[t], moving[t], keypoints[t], maps[t], float(sizes[t]), r).features() for t in rows]
-            q = self(torch.from_numpy(np.stack(seen)).permute(0, 3, 1, 2)).softmax(1).permute(0, 2, 3, 1).numpy()
-            for t, each in zip(rows, q, strict=True):
+            seen = [cut(lab[t], moving[t], keypoints[t], maps[t], float(sizes[t]), side) for t in rows]
+            x = torch.from_numpy(np.stack([each.features() for each in seen]))
+            q = self(x.permute(0, 3, 1, 2)).softmax(1).permute(0, 2, 3, 1).numpy()
+            for t, each, there in zip(rows, q, seen, strict=True):
+                at_rim.append(((each[..., OBJECT] > 0.5) & there.inside)[rim].mean())
                 back = cv2.invertAffineTransform(centred(maps[t]))
                 out[t] = cv2.warpAffine(
                     np.ascontiguousarray(each), back, (w, h), flags=cv2.INTER_LINEAR, borderValue=(1 / 3,) * 3
                 )
-        return out
+        return out, float(np.mean(at_rim))
 
     def save(self, folder: Path, card: str) -> None:
         """Weights, the network's settings and a model card, as one folder."""

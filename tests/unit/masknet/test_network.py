@@ -33,6 +33,15 @@ def test_probabilities_are_of_three_labels_and_say_nothing_beyond_the_square(net
     assert (q[:, 45, 50] != np.float32(1 / 3)).all()
 
 
+@pytest.mark.parametrize("label, wider", [(1, False), (2, True)])
+def test_an_object_that_the_square_cuts_off_is_seen_in_a_wider_one(net, frames, label, wider):
+    with torch.no_grad():
+        net.last[-1].bias[label] = 50.0
+    said = net.probabilities(*frames)[..., label] > 0.9
+    side = 2 * net.network.reach * 12
+    assert (side < said.sum(2).max() <= 1.5 * side) == wider
+
+
 def test_frames_do_not_mind_each_other(net, frames):
     alone = net.probabilities(*(x[9:] for x in frames))
     np.testing.assert_allclose(net.probabilities(*frames)[9:], alone, atol=1e-6)
