@@ -1,4 +1,5 @@
-"""Grasps of the test clips, found once and kept: a search ends elsewhere on another processor, and so would the clip."""
+"""Grasps of the test clips (of benchmark and stress set), found once and kept: a search ends elsewhere on another processor,
+and so would the clip."""
 
 from functools import cache
 from pathlib import Path

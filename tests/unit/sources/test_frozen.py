@@ -14,19 +14,20 @@ from hoi.table import read_table
 
 from .test_procedural import settings
 
-ROWS = read_table(PACKAGE.parent / "config/clips.tsv").values()
-FROZEN = [(str(r.category), int(r.seed)) for r in ROWS if r.split == "test" and r.source == "procedural"]
+TABLES = [read_table(PACKAGE.parent / f"config/{name}.tsv").values() for name in ("clips", "stress")]
+ROWS = [row for table in TABLES for row in table if row.split == "test" and row.source == "procedural"]
+FROZEN = sorted({(str(r.category), int(r.seed), r.shift == "left_hand") for r in ROWS})
 
 
-def test_all_twelve_are_kept():
-    assert len(FROZEN) == 12
+def test_the_benchmarks_and_the_stress_sets_are_kept():
+    assert len(FROZEN) == 12 + 8
 
 
-@pytest.mark.parametrize(("category", "seed"), FROZEN)
-def test_a_kept_grasp_holds_the_object_that_its_seed_makes_today(category, seed):
+@pytest.mark.parametrize(("category", "seed", "left"), FROZEN)
+def test_a_kept_grasp_holds_the_object_that_its_seed_makes_today(category, seed, left):
     """By exact distances to the object and hand of now, not those that were kept with it."""
     s = settings()
-    thing, hand, betas, _ = casting(category, seed, s, "test")
+    thing, hand, betas, _ = casting(category, seed, s, "test", left)
     grasp = frozen_grasp(category, seed, hand.side)
     assert grasp.accepted(s.contact_m, s.penetration_m)
     T_obj_hand = np.linalg.inv(grasp.T_hand_obj)
