@@ -107,6 +107,7 @@ class TrainPrior(Section):
     rough_dropout: Fraction
     unnamed: Fraction
     average_power: Positive
+    left_out_most: Fraction
     buffer_shards: Count
     held_out_samples: Count
     judged_samples: Annotated[int, Field(ge=2)]

@@ -11,10 +11,10 @@ import trimesh
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from hoi.artefacts import Product, read_npz, write_npz
-from hoi.clip import read_clip
+from hoi.artefacts import Output, raise_recorded, read_npz, write_npz
+from hoi.clip import FAILED, read_clip
 from hoi.config import FitStart, HandChoice, PriorData, ProceduralSettings, TrackHand
-from hoi.errors import InputError
+from hoi.errors import DataFailure, InputError
 from hoi.fit import Observations, Variables, begin
 from hoi.geometry.rotations import invert_rigid, mean_rotation, rigid, transform
 from hoi.geometry.sampling import evenly
@@ -33,9 +33,12 @@ OPEN = HandChoice(model="open", files=None)
 
 def prior_data(
     shard: int, clip: list[Path], config: PriorData, tracker: TrackHand, start: FitStart, reach_m: float,
-    film: ProceduralSettings, hand: HandChoice, seed: int, output: Product,
+    film: ProceduralSettings, hand: HandChoice, seed: int, output: Output,
 ) -> None:  # fmt: skip
-    """Render one shard: some training instances of every category in fresh grasps, or a clip with truth, if one is given."""
+    """Render one shard: some training instances of every category in fresh grasps, or a clip with truth, if one is given.
+
+    A clip that was not prepared, or whose hand and object do not show, is a DataFailure: `train_prior` leaves it out.
+    """
     torch.set_num_threads(1)
     rng = np.random.default_rng([seed, shard])
     make = Samples(config, tracker, start, reach_m, film, rng)
@@ -78,6 +81,7 @@ class Samples:
 
     def of_clip(self, path: Path, choice: HandChoice) -> list[dict]:
         """Pictures of the true object in the given hand of a clip folder that has both (docs/clip_folder.md)."""
+        raise_recorded(path / FAILED)
         clip = read_clip(path)
         hands, mesh_path = clip.given_hands(), path / "gt/object.ply"
         if hands is None or not mesh_path.exists():
@@ -94,14 +98,14 @@ class Samples:
         limb = transform(torch.from_numpy(hands["T_cam_hand"]), limb)
         near = _near(limb, T_cam_obj, mesh, self.config.apart_m)
         if len(near) == 0:
-            raise InputError(path, "a hand that is nowhere near the object", f"within {self.config.apart_m} m in some frame",
-                             "remove it from prior_data")  # fmt: skip
+            raise DataFailure(path, "a hand that is nowhere near the object", f"within {self.config.apart_m} m in some frame",
+                              "remove it from prior_data")  # fmt: skip
         frames = evenly(near, self.config.rehearsal.frames)
         few = {key: hands[key][frames] for key in ("T_cam_hand", "pose")} | {"betas": hands["betas"]}
         seen = rehearse_truth(limb.numpy()[frames], hand.faces.numpy(), few, vertices, np.asarray(mesh.faces), T_cam_obj[frames],
                               self.config.rehearsal, self.rng)  # fmt: skip
         if not seen.object_mask.any():
-            raise InputError(
+            raise DataFailure(
                 path, "an object that its hand hides", "the object seen in some frame", "remove it from prior_data"
             )
         thing = self._thing(vertices, np.asarray(mesh.faces), clip.info.category or "object", -1)

@@ -1,5 +1,6 @@
 """The denoiser trained on the shards of `prior_data`; a killed training goes on where its last checkpoint stands."""
 
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,10 @@ import numpy as np
 import pandas as pd
 import torch
 
-from hoi.artefacts import Product, read_npz, whole, write_json
+from hoi.artefacts import Product, raise_recorded, read_npz, whole, write_json
 from hoi.checkpoint import Checkpoint
 from hoi.config import PriorData, TrainPrior
-from hoi.errors import InputError
+from hoi.errors import DataFailure, InputError
 from hoi.prior.card import model_card
 from hoi.prior.denoiser import FALLBACK, DenoiserSpec
 from hoi.prior.pictures import sample_grid
@@ -27,7 +28,7 @@ from hoi.sources.shapes import CATEGORIES
 LATEST = "weights"
 FREE = {
     "steps", "log_every", "checkpoint_minutes", "held_out_every", "held_out_samples", "judged_samples", "grid_minutes",
-    "grid_steps", "grid_guidance",
+    "grid_steps", "grid_guidance", "left_out_most",
 }  # what a checkpoint need not agree in: how long and how often  # fmt: skip
 GRID_ROWS = 12
 
@@ -36,8 +37,16 @@ def train_prior(
     shards: list[Path], held_out: list[Path], data: PriorData, config: TrainPrior, seed: int, threads: int,
     checkpoint: Product, weights: Product, history: Product, samples: Product, run: Product,
 ) -> None:  # fmt: skip
-    """Train to the end, from the checkpoint if there is one; write weights, loss history, sample grid, record."""
+    """Train to the end, from the checkpoint if there is one; write weights, loss history, sample grid, record.
+
+    Shards of clips that failed are left out and named in the record.
+    """
     torch.set_num_threads(threads)
+    left_out = without_pictures([*held_out, *shards], config.left_out_most)
+    shards, held_out = ([p for p in paths if p.name not in left_out] for paths in (shards, held_out))
+    if not (shards and held_out):
+        raise InputError("train_prior", f"{len(shards)} shards with pictures, {len(held_out)} held out", "some of both",
+                         "more prior_data.shards or held_out")  # fmt: skip
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     categories = (FALLBACK, *CATEGORIES)
     text, words = _in_words(categories, config)
@@ -47,12 +56,28 @@ def train_prior(
     session = Session(trainer, shards, held_out, seed, checkpoint)
     session.resume()
     session.train()
-    record = session.record(threads, shards)
+    record = session.record(threads, shards) | {"left_out": left_out}
     trainer.average.save(weights, model_card(record))
     with whole(history) as path:
         pd.DataFrame(session.rows).to_parquet(path)
     session.draw_grid(samples)
     write_json(run, record)
+
+
+def without_pictures(shards: list[Path], most: float) -> dict[str, str]:
+    """Shards whose clip failed, by name, and why; an InputError where they are more than this share of all."""
+    reasons = {}
+    for path in shards:
+        try:
+            raise_recorded(path)
+        except DataFailure as failure:
+            reasons[path.name] = f"{failure.stage}: {failure.where}: {failure.found}"
+            sys.stderr.write(f"train_prior leaves out {path}: {reasons[path.name]}\n")
+    if len(reasons) > most * len(shards):
+        name, reason = next(iter(reasons.items()))
+        raise InputError("train_prior", f"{len(reasons)} of {len(shards)} shards without pictures, the first {name}: {reason}",
+                         f"at most {most:.0%}", "mend those clips, or raise train_prior.left_out_most")  # fmt: skip
+    return reasons
 
 
 def _in_words(categories: tuple[str, ...], config: TrainPrior) -> tuple[TextSpec | None, torch.Tensor | None]:

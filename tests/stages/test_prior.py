@@ -8,7 +8,9 @@ import torch
 import trimesh
 import yaml
 
-from hoi.artefacts import read_npz, write_npz
+from hoi import cli
+from hoi.artefacts import read_npz, write_failure, write_npz
+from hoi.clip import FAILED
 from hoi.config import (
     FitStart,
     GraspSettings,
@@ -19,7 +21,7 @@ from hoi.config import (
     TrackHand,
     TrainPrior,
 )
-from hoi.errors import InputError
+from hoi.errors import DataFailure, InputError
 from hoi.geometry.rotations import axis_angle_to_matrix, invert_rigid, rigid, transform
 from hoi.hand.model import load_hand
 from hoi.imports import PACKAGE
@@ -50,12 +52,24 @@ def data_config(**changes):
     return PriorData.model_validate(base | changes)
 
 
-def make_shard(number, clips, path, start=None, **changes):
-    """Stage `prior_data`, small, with the sections of other stages that it rehearses."""
+def sections(start=None, **changes):
+    """Settings of `prior_data`, small, and of other stages that it rehearses."""
     film, tracker = ProceduralSettings(**CONFIG["prepare_clip"]["procedural"]), TrackHand(**CONFIG["track_hand"])
     quick = {"cells": 32, "inflations": 6, "rounds": 1} | (start or {})
     begin = FitStart(**(CONFIG["fit_clip"]["start"] | quick))
-    prior_data(number, clips, data_config(**changes), tracker, begin, 0.25, film, OPEN, 0, path)
+    return {"config": data_config(**changes), "tracker": tracker, "start": begin, "film": film, "hand": OPEN}
+
+
+def make_shard(number, clips, path, start=None, **changes):
+    """Stage `prior_data`."""
+    prior_data(shard=number, clip=clips, **sections(start, **changes), reach_m=0.25, seed=0, output=path)
+
+
+def make_shard_by_command(number, clip, path):
+    """The same by its command, which records what a clip's data do not allow."""
+    words = [w for name, value in sections().items() for w in (f"--{name}", value.model_dump_json())]
+    cli.main(["prior_data", "--shard", str(number), "--clip", str(clip), *words, "--reach_m", "0.25", "--seed", "0",
+              "--output", str(path)])  # fmt: skip
 
 
 def train_config(**changes):
@@ -197,7 +211,7 @@ def test_frames_far_from_the_object_are_left_out(clip, tmp_path):
     assert len(depth) == 3 and all((d > 0).any() for d in depth)
     hands["T_cam_hand"][:, 0, 3] = -0.5
     write_npz("given_hands", clip / "hands.npz", **hands)
-    with pytest.raises(InputError, match="nowhere near"):
+    with pytest.raises(DataFailure, match="nowhere near"):
         make_shard(4, [clip], tmp_path / "5.npz")
 
 
@@ -281,6 +295,28 @@ def test_a_training_that_diverges_stops(place, monkeypatch):
     monkeypatch.setattr(Trainer, "step", lambda self, batch: float("nan"))
     with pytest.raises(InputError, match="finite losses"):
         place.train("run")
+
+
+def test_a_failed_clip_among_three_is_left_out_and_named(place, clip, monkeypatch, capsys):
+    monkeypatch.delenv("HOI_RECORDS", raising=False)
+    failure = DataFailure("hands/7.pickle", "no such file", "a hand", "take other frames", "prepare_clip")
+    write_failure(clip / FAILED, failure)
+    place.shards.append(place.path / "3.npz")
+    make_shard_by_command(3, clip, place.shards[-1])
+    with pytest.raises(DataFailure, match=r"hands/7\.pickle"):
+        read_npz("prior_renders", place.shards[-1])
+    with pytest.raises(InputError, match=r"1 of 4 shards(.|\n)*hands/7\.pickle"):
+        place.train("refused", left_out_most=0.2)
+    record = json.loads((place.train("done", left_out_most=0.25) / "run.json").read_text())
+    assert record["left_out"] == {"3.npz": "prepare_clip: hands/7.pickle: no such file"}
+    assert record["shards"] == 2 and record["pictures"] == 20
+    assert "leaves out" in capsys.readouterr().err
+
+
+def test_without_a_held_out_shard_nothing_is_trained(place):
+    write_failure(place.held_out[0], DataFailure("a clip", "no hand", "a hand", "look", "prepare_clip"))
+    with pytest.raises(InputError, match="held_out"):
+        place.train("run", left_out_most=0.5)
 
 
 def test_too_few_pictures_for_a_batch_are_refused(place):

@@ -31,7 +31,7 @@ rule prior_data:
     shell:
         "python -m hoi prior_data --shard {params.shard} --clip {params.clip:q} --config {params.config:q} --tracker {params.tracker:q}"
         " --start {params.start:q} --reach_m {params.reach_m} --film {params.film:q} --hand {params.hand:q}"
-        " --seed {params.seed} --output {output.shard:q} 2> {log:q}"
+        " --seed {params.seed} --output {output.shard:q} --log {log:q} 2> {log:q}"
 
 
 rule train_prior:
