@@ -9,7 +9,7 @@ ROOT/HOI4D_CAD_Model_for_release/rigid/CATEGORY/%03d.obj
 VIDEO is ZY2021080000*/H*/C*/N*/S*/s*/T*. Lengths are metres, the camera is OpenCV's, poses count from the flat hand.
 """
 
-import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import trimesh
 from jaxtyping import Bool, Float, UInt8
 from scipy.spatial.transform import Rotation
 
+from hoi.artefacts import read_json
 from hoi.clip import Prepared
 from hoi.config import HandChoice, MediaLimits, PrepareClip
 from hoi.errors import InputError
@@ -43,67 +44,110 @@ from hoi.sources.datasets import (
 from hoi.sources.video import FrameRange, read_footage, video_timing
 from hoi.table import ClipRow
 
-FPS = 15.0
+FPS, VIDEO_FRAMES = 15.0, 300
 CATEGORIES = {"C1": "ToyCar", "C2": "Mug", "C5": "Bottle", "C7": "Bowl", "C12": "Kettle", "C13": "Knife"}
+EVENTS = (("events", "startTime", "endTime"), ("marks", "hdTimeStart", "hdTimeEnd"))  # both are released
 IDLE = ("rest", "reachout", "stop")  # events between which an object is handled
 OBJECT, HAND = 1, 2  # labels of rigid categories' masks
 BOX_PAD, BOX_LEAST_PX, HAND_PAD = 0.8, 150, 0.4  # of the published crops
 
 
+@dataclass(frozen=True)
+class Annotation:
+    """What is known of a frame: labels of its pixels, MANO's parameters as the file has them, the object's pose."""
+
+    labels: UInt8[np.ndarray, "H W"]
+    hand: dict[str, np.ndarray]
+    T_cam_obj: Float[np.ndarray, "4 4"]
+
+
 def load_hoi4d(row: ClipRow, settings: PrepareClip, choice: HandChoice) -> tuple[Prepared, DatasetTruth]:
-    """A video of the release, cut to a part of it and to the window that the object's published crops span."""
+    """A video of the release, cut to a part of it and to the window that the object's published crops span.
+
+    A frame without annotation is an InputError; of a row whose split is train it is left out.
+    """
     video = Path(str(row.path))
-    folder_of(video, "a video's folder, ROOT/HOI4D_release/ZY*/H*/C*/N*/S*/s*/T*")
     name = Path(*video.parts[-7:])
     if video.parts[-8] != "HOI4D_release" or name.parts[2] not in CATEGORIES:
         expected = f"ROOT/HOI4D_release/ZY*/H*/C*/N*/S*/s*/T*, with C one of {', '.join(CATEGORIES)} (rigid objects)"
         raise InputError(video, f"{Path(*video.parts[-8:])}", expected, "correct the path in the clips table")
     root = video.parents[7]
+    folder_of(video, "a video's folder, ROOT/HOI4D_release/ZY*/H*/C*/N*/S*/s*/T*")
     notes = folder_of(root / "HOI4D_annotations" / name, "the video's annotations")
-    indices, frames = _frames(video, row if row.part is None else _part(notes, row), settings.limits)
-    annotated = _hand_files(root, name, indices)
-    labels = [_labels(notes / "2Dseg", i) for i in indices]
+    indices, frames = _frames(video, row if row.part is None else _part(notes, video, row), settings.limits)
+    hands_folder = folder_of(root / "handpose/refinehandpose_right" / name, "the video's right hands")
+    known, missing = _annotations(notes, hands_folder, indices, row.split == "train")
+    frames = np.delete(frames, [indices.index(i) for i in missing], axis=0)
+    indices, annotated = list(known), list(known.values())
     masks = {
-        "object": np.stack([m == OBJECT for m in labels]),
-        "hand": np.stack([(m == HAND) & _near(h["kps2D"], m.shape) for m, h in zip(labels, annotated, strict=True)]),
+        "object": np.stack([a.labels == OBJECT for a in annotated]),
+        "hand": np.stack([(a.labels == HAND) & _near(a.hand["kps2D"], a.labels.shape) for a in annotated]),
     }
     K = np.load(file_of(root / "camera_params" / name.parts[0], ["intrin.npy"], "the camera's intrinsics"))
     whole = Recording(frames, K.astype(np.float64), indices, masks)
     recording = to_size(whole, settings.longest_side_px, _window(masks["object"], notes))
     file = mano_file(choice, "right")
-    hands = None if file is None else _hands(annotated).given(file)
+    hands = None if file is None else _hands([a.hand for a in annotated]).given(file)
     category = CATEGORIES[name.parts[2]]
     models = root / "HOI4D_CAD_Model_for_release" / "rigid" / category
     mesh = trimesh.load_mesh(file_of(models, [f"{int(name.parts[3][1:]):03d}.obj"], "the CAD model"), process=False)
-    poses = {"T_cam_obj": np.stack([_object_pose(notes / "objpose", i) for i in indices]).astype(np.float32)}
+    poses = {"T_cam_obj": np.stack([a.T_cam_obj for a in annotated]).astype(np.float32)}
     if hands is not None:
         poses["joints_cam"] = keypoints_cam(hands, "right", choice)
-    origin = {"hands": "refinehandpose_right" if hands else NO_MANO}
+    origin = {"hands": "refinehandpose_right" if hands else NO_MANO, "left_out": missing}
     clip = prepared(row, recording, "right", category.lower(), FPS, hands, origin)
     return clip, DatasetTruth(mesh, poses, recording.masks)
 
 
-def _part(notes: Path, row: ClipRow) -> ClipRow:
+def _part(notes: Path, video: Path, row: ClipRow) -> ClipRow:
     """The row with the frames of its part: the n-th stretch of events in which the object is handled, as published."""
     path = file_of(notes / "action", ["color.json"], "the video's events")
-    events = json.loads(path.read_text()).get("events")
-    if events is None:
-        raise InputError(
-            path, "no `events`", "events with event, startTime, endTime (s)", "give first and last instead"
-        )
+    events, declared_s = _events(path)
+    clock = 1 if row.split == "test" else _clock(path, events[-1][2], declared_s, _length_s(video / "align_rgb"))
     parts, start = [], None
-    for event in events:
-        idle = event["event"].lower() in IDLE
+    for name, start_s, _ in events:
+        idle = name.lower() in IDLE
         if start is None and not idle:
-            start = event["startTime"]
+            start = start_s
         elif start is not None and idle:
-            parts.append((start, event["startTime"]))
+            parts.append((start, start_s))
             start = None
     number = int(row.part or 1)
     if len(parts) < number:
         raise InputError(path, f"{len(parts)} parts", f"part {number} or more", "correct `part` of the row")
-    first, stop = (int(FPS * t) for t in parts[number - 1])
+    first, stop = (int(FPS * clock * t) for t in parts[number - 1])
     return row.model_copy(update={"first": first, "last": stop - 1})
+
+
+def _events(path: Path) -> tuple[list[tuple[str, float, float]], float]:
+    """Events with their start and end, and the video's length, all by the file's clock; without it, the last end."""
+    content = read_json(path)
+    try:
+        given = content | content.get("markResult", {})
+        key, start, end = next(form for form in EVENTS if form[0] in given)
+        events = [(str(e["event"]), float(e[start]), float(e[end])) for e in given[key]]
+        info, last_s = content.get("info") or {}, events[-1][2]
+        return events, float(info.get("duration") or info.get("Duration") or last_s)
+    except (StopIteration, KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        expected = "events or markResult.marks, each with event and its start and end (s)"
+        raise InputError(
+            path, f"no events that are understood: {error!r}", expected, "give first and last instead"
+        ) from error
+
+
+def _clock(path: Path, last_s: float, declared_s: float, length_s: float) -> int:
+    """How often a file's second goes into one of the video's: some files count 20 s as 10. Events must reach its end."""
+    clock = max(1, round(length_s / declared_s))
+    if not 0.75 < clock * last_s / length_s < 1.25:
+        found = f"events until {last_s:g} s, {declared_s:g} s declared"
+        raise InputError(path, found, f"a video of {length_s:g} s, or half", "give first and last instead")
+    return clock
+
+
+def _length_s(folder: Path) -> float:
+    """Length of a video, of its pictures or its film; 20 s as all of the release, where the film does not say."""
+    count = len(list(folder.glob("*.jpg"))) or (video_timing(folder / "image.mp4").promised or VIDEO_FRAMES)
+    return count / FPS
 
 
 def _frames(video: Path, row: ClipRow, limits: MediaLimits) -> tuple[list[int], UInt8[np.ndarray, "N H W 3"]]:
@@ -171,20 +215,32 @@ def _window(masks: Bool[np.ndarray, "N H W"], where: Path) -> tuple[int, int, in
     return x0, y0, x1, y1
 
 
-def _hand_files(root: Path, name: Path, indices: list[int]) -> list[dict[str, np.ndarray]]:
-    """Hand parameters a frame."""
-    folder = folder_of(root / "handpose/refinehandpose_right" / name, "the video's right hands")
-    out = []
+def _annotations(
+    notes: Path, hands: Path, indices: list[int], may_miss: bool
+) -> tuple[dict[int, Annotation], list[int]]:
+    """Annotations by frame, and frames that have none, where some may be missing."""
+    known: dict[int, Annotation] = {}
+    missing: list[int] = []
     for i in indices:
-        path = file_of(folder, [f"{i}.pickle", f"{i:05d}.pickle"], "MANO parameters, one file a frame")
-        content = read_pickle(path)
-        hand = {k: as_array(content.get(k, [])).astype(np.float64) for k in ("poseCoeff", "beta", "trans", "kps2D")}
-        shapes = {k: v.shape for k, v in hand.items()}
-        if shapes != {"poseCoeff": (48,), "beta": (10,), "trans": (3,), "kps2D": (21, 2)}:
-            expected = "poseCoeff (48,), beta (10,), trans (3,), kps2D (21, 2)"
-            raise InputError(path, f"{shapes}", expected, "known faults of the release: take other frames")
-        out.append(hand)
-    return out
+        try:
+            known[i] = Annotation(_labels(notes / "2Dseg", i), _hand(hands, i), _object_pose(notes / "objpose", i))
+        except InputError:
+            missing.append(i)
+            if not may_miss or len(missing) > len(indices) - 2:
+                raise
+    return known, missing
+
+
+def _hand(folder: Path, index: int) -> dict[str, np.ndarray]:
+    """Hand parameters of a frame."""
+    path = file_of(folder, [f"{index}.pickle", f"{index:05d}.pickle"], "MANO parameters, one file a frame")
+    content = read_pickle(path)
+    hand = {k: as_array(content.get(k, [])).astype(np.float64) for k in ("poseCoeff", "beta", "trans", "kps2D")}
+    shapes = {k: v.shape for k, v in hand.items()}
+    if shapes != {"poseCoeff": (48,), "beta": (10,), "trans": (3,), "kps2D": (21, 2)}:
+        expected = "poseCoeff (48,), beta (10,), trans (3,), kps2D (21, 2)"
+        raise InputError(path, f"{shapes}", expected, "known faults of the release: take other frames")
+    return hand
 
 
 def _hands(annotated: list[dict[str, np.ndarray]]) -> ManoHands:
@@ -197,7 +253,7 @@ def _hands(annotated: list[dict[str, np.ndarray]]) -> ManoHands:
 def _object_pose(folder: Path, index: int) -> Float[np.ndarray, "4 4"]:
     """Object to camera: metres, and intrinsic Euler angles X, Y, Z in radians."""
     path = file_of(folder, [f"{index:05d}.json", f"{index}.json"], "the object's pose, one file a frame")
-    content: dict[str, Any] = json.loads(path.read_text())
+    content: dict[str, Any] = read_json(path)
     thing = (content.get("dataList") or content.get("objects") or [{}])[0]
     if not {"center", "rotation"} <= set(thing):
         raise InputError(path, f"keys {sorted(content)}", "dataList or objects with center, rotation", f"{PAGE}")

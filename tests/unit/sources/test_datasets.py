@@ -185,6 +185,82 @@ def test_hoi4d_s_parts_are_stretches_of_handling(tmp_path, mano):
         prepared(tmp_path, "hoi4d", path, mano, part=2)
 
 
+def source_frames(clip):
+    return json.loads((clip.path / "source.json").read_text())["source_frames"]
+
+
+@pytest.mark.parametrize("declared", [True, False])
+@pytest.mark.parametrize("clock", [1, 2])
+@pytest.mark.parametrize("form", ["events", "marks"])
+def test_hoi4d_s_events_come_in_two_forms_and_two_clocks(tmp_path, mano, form, clock, declared):
+    """A file that counts the video's second as half a one says so, or its last event ends there."""
+    events = trees.hoi4d_events(form, clock, declared)
+    path = trees.hoi4d_tree(tmp_path / "data", trees.make_scene(12), first=3, events=events)
+    assert source_frames(prepared(tmp_path, "hoi4d", path, mano, part=1)) == list(range(3, 12))
+
+
+def test_hoi4d_s_test_clips_keep_the_published_rule(tmp_path, mano):
+    """Fifteen frames a second of the file's clock, whatever it declares: 0.1 to 0.4 s."""
+    events = trees.hoi4d_events(clock=2)
+    path = trees.hoi4d_tree(tmp_path / "data", trees.make_scene(14), first=1, events=events)
+    assert source_frames(prepared(tmp_path, "hoi4d", path, mano, part=1, split="test")) == list(range(1, 6))
+
+
+@pytest.mark.parametrize(
+    ("events", "found"),
+    [
+        (trees.hoi4d_events(events=trees.EVENTS[:2]), "until 0.5 s, 1 s declared"),
+        (trees.hoi4d_events() | {"info": {"duration": 0.5}}, "until 1 s, 0.5 s declared"),
+        ({"info": {"duration": 1.0}}, "no events"),
+        (trees.hoi4d_events(events=[]), "no events"),
+        ({"events": [{"event": "rest"}]}, "no events"),
+    ],
+)
+def test_events_of_hoi4d_that_do_not_tell_the_frames_are_refused(tmp_path, mano, events, found):
+    path = trees.hoi4d_tree(tmp_path / "data", trees.make_scene(12), first=3, events=events)
+    with pytest.raises(InputError, match=rf"color\.json(.|\n)*{found}"):
+        prepared(tmp_path, "hoi4d", path, mano, part=1)
+
+
+@pytest.mark.parametrize(
+    "layout", [{"as_film": True}, {"masks": "shift_mask"}, {"pose_name": "{}"}, {"key": "objects"}], ids=str
+)
+def test_hoi4d_s_layouts(tmp_path, mano, scene, layout):
+    clip = prepared(tmp_path, "hoi4d", trees.hoi4d_tree(tmp_path / "data", scene, **layout), mano)
+    np.testing.assert_allclose(read_truth(clip.path).poses["T_cam_obj"], scene.T_cam_obj, atol=1e-5)
+    masks = read_truth(clip.path).masks["object"]
+    assert len(masks) == len(scene.pose) == len(clip.frames()) and all(m.any() for m in masks.values())
+
+
+def test_parts_of_a_film_of_hoi4d(tmp_path, mano):
+    path = trees.hoi4d_tree(
+        tmp_path / "data", trees.make_scene(12), 3, as_film=True, events=trees.hoi4d_events(clock=2)
+    )
+    assert source_frames(prepared(tmp_path, "hoi4d", path, mano, part=1)) == list(range(3, 12))
+
+
+def test_a_film_of_hoi4d_at_another_rate_is_refused(tmp_path, mano, scene):
+    path = trees.hoi4d_tree(tmp_path / "data", scene, as_film=True)
+    trees.film(path / "align_rgb/image.mp4", [trees.picture(i) for i in range(8)], fps=30.0)
+    with pytest.raises(InputError, match="30 frames a second"):
+        prepared(tmp_path, "hoi4d", path, mano)
+
+
+def test_a_training_video_of_hoi4d_loses_frames_without_annotation_alone(tmp_path, mano, scene):
+    path = trees.hoi4d_tree(tmp_path / "data", scene)
+    hands = path.parents[7] / f"handpose/refinehandpose_right/{trees.VIDEO}"
+    (hands / "1.pickle").unlink()
+    clip = prepared(tmp_path, "hoi4d", path, mano, split="train")
+    assert source_frames(clip) == [0, 2, 3] and len(clip.frames()) == 3
+    assert json.loads((clip.path / "source.json").read_text())["left_out"] == [1]
+    np.testing.assert_allclose(keypoints_of(clip, mano), scene.keypoints_cam[[0, 2, 3]], atol=1e-4)
+    np.testing.assert_allclose(read_truth(clip.path).poses["T_cam_obj"], scene.T_cam_obj[[0, 2, 3]], atol=1e-5)
+    for i in (0, 2):
+        (hands / f"{i}.pickle").unlink()
+    with pytest.raises(InputError, match=r"2\.pickle(.|\n)*no such file"):
+        prepared(tmp_path, "hoi4d", path, mano, split="train")
+
+
 def test_hoi4d_s_known_faulty_hands_are_refused(tmp_path, mano, scene):
     path = trees.hoi4d_tree(tmp_path / "data", scene)
     trees.dump(

@@ -141,11 +141,36 @@ def diffhoi_tree(root: Path, scene: Scene, suffixes=("", "_smooth_100")) -> Path
     return folder
 
 
-def hoi4d_tree(root: Path, scene: Scene, first=0, name=VIDEO) -> Path:
+def film(path, pictures, fps=15.0):
+    """An mp4 of pictures."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), fps, pictures[0].shape[1::-1])
+    for image in pictures:
+        writer.write(np.ascontiguousarray(image[..., ::-1]))
+    writer.release()
+
+
+EVENTS = [("rest", 0, 0.2), ("Grasp", 0.2, 0.5), ("Carry", 0.5, 0.8), ("Stop", 0.8, 1.0)]  # seconds
+
+
+def hoi4d_events(form="events", clock=1.0, declared=True, events=EVENTS):
+    """action/color.json in one of its two forms, its seconds `clock` times as long as the video's, its length declared or not."""
+    if form == "events":
+        rows = [{"event": e, "startTime": a / clock, "endTime": b / clock} for e, a, b in events]
+        return {"events": rows} | ({"info": {"duration": 1 / clock}} if declared else {})
+    rows = [{"event": e, "hdTimeStart": a / clock, "hdTimeEnd": b / clock} for e, a, b in events]
+    return {"markResult": {"marks": rows}} | ({"info": {"Duration": 1 / clock}} if declared else {})
+
+
+def hoi4d_tree(root: Path, scene: Scene, first=0, name=VIDEO, as_film=False, masks="mask", pose_name="{:05d}", key="dataList",
+               events=None) -> Path:  # fmt: skip
     """The raw release; hands and poses of frames `first` on, masks in Pascal VOC's colours with an arm beyond the hand."""
     notes, category = root / "HOI4D_annotations" / name, {"C2": "Mug"}[name.split("/")[2]]
-    for i in range(first + len(scene.pose)):
-        save(root / f"HOI4D_release/{name}/align_rgb/{i:05d}.jpg", picture(i))
+    pictures, folder = [picture(i) for i in range(first + len(scene.pose))], root / f"HOI4D_release/{name}/align_rgb"
+    if as_film:
+        film(folder / "image.mp4", pictures)
+    for i, image in enumerate([] if as_film else pictures):
+        save(folder / f"{i:05d}.jpg", image)
     for k in range(len(scene.pose)):
         i, (thing, hand) = first + k, masks_of(scene, k)
         colours = np.zeros((*SIZE, 3), np.uint8)
@@ -153,16 +178,16 @@ def hoi4d_tree(root: Path, scene: Scene, first=0, name=VIDEO) -> Path:
         colours[:, -20:][~thing[:, -20:]] = (0, 128, 0)  # an arm, far from the hand
         colours[thing] = (128, 0, 0)
         colours[:5, :5] = (128, 128, 0)  # another object, label 3
-        save(notes / f"2Dseg/mask/{i:05d}.png", colours)
+        save(notes / f"2Dseg/{masks}/{i:05d}.png", colours)
         angles = Rotation.from_matrix(scene.T_cam_obj[k, :3, :3]).as_euler("XYZ")
         pose = {
             "center": dict(zip("xyz", scene.T_cam_obj[k, :3, 3].tolist(), strict=True)),
             "rotation": dict(zip("xyz", angles.tolist(), strict=True)),
             "dimensions": {"length": 0.05, "width": 0.07, "height": 0.11},
         }
-        path = notes / f"objpose/{i:05d}.json"
+        path = notes / f"objpose/{pose_name.format(i)}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({"dataList": [pose]}))
+        path.write_text(json.dumps({key: [pose]}))
         hand = {
             "poseCoeff": np.concatenate([scene.turn[k], scene.pose[k]]).astype(np.float32),
             "beta": scene.betas.astype(np.float32),
@@ -170,10 +195,8 @@ def hoi4d_tree(root: Path, scene: Scene, first=0, name=VIDEO) -> Path:
             "kps2D": pixels(K, scene.keypoints_cam[k]).astype(np.float32),
         }
         dump(root / f"handpose/refinehandpose_right/{name}/{i}.pickle", hand)
-    events = [("rest", 0, 0.2), ("Grasp", 0.2, 0.5), ("Carry", 0.5, 0.8), ("Stop", 0.8, 1.0)]
     (notes / "action").mkdir(parents=True)
-    listed = [{"event": e, "startTime": a, "endTime": b} for e, a, b in events]
-    (notes / "action/color.json").write_text(json.dumps({"duration": 1.0, "events": listed}))
+    (notes / "action/color.json").write_text(json.dumps(events or hoi4d_events()))
     (root / "camera_params" / name.split("/")[0]).mkdir(parents=True)
     np.save(root / "camera_params" / name.split("/")[0] / "intrin.npy", K)
     model = root / f"HOI4D_CAD_Model_for_release/rigid/{category}/{int(name.split('/')[3][1:]):03d}.obj"
