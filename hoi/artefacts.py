@@ -69,6 +69,7 @@ SCHEMAS: dict[str, dict[str, Array]] = {
         "T_cam_hand": Array("float32", "N 4 4", "hand frame to camera, metres"),
         "pose": Array("float32", "N 45", "axis-angle in radians, flat mean"),
         "betas": Array("float32", "10", "hand shape"),
+        "found": Array("bool", "N", "is this frame's hand known, not bridged; all where it is not said", optional=True),
     },
     "tracks": {
         "keypoints_cam": Array("float32", "M 21 3", "OpenPose order, in the tracker's camera, metres (cam_t added)"),
@@ -130,6 +131,9 @@ SCHEMAS: dict[str, dict[str, Array]] = {
     "true_poses": {
         "T_cam_obj": Array("float32", "N 4 4", "object frame to camera, metres"),
         "joints_cam": Array("float32", "N 21 3", "keypoints in OpenPose order, in the camera, metres", optional=True),
+        "known": Array(
+            "bool", "N", "is this frame annotated; others are not scored; all where it is not said", optional=True
+        ),
     },
 }
 

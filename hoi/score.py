@@ -72,7 +72,7 @@ def placed_truth(source: Clip, truth: Truth) -> Placed:
     given = source.given_hands() if truth.is_made else None
     hand = None if given is None else Hand(*open_hand_cam(given, source.info.side == "right"))
     mesh = read_mesh(truth.object_path) if truth.object_path else None
-    return Placed(mesh, poses.get("T_cam_obj"), poses.get("joints_cam"), hand)
+    return Placed(mesh, poses.get("T_cam_obj"), poses.get("joints_cam"), hand, poses.get("known"))
 
 
 def _read_truth(folder: Path) -> tuple[Placed, float | None]:
@@ -122,9 +122,7 @@ def _chosen(true: Placed, found: Placed, frames: np.ndarray | None, pred: Path, 
         raise InputError(
             pred / "poses.npz: frames", f"{frames.min()} to {frames.max()}", f"0 to {m - 1}", "count from 0"
         )
-    hand = None if true.hand is None else Hand(true.hand.vertices_cam[frames], true.hand.faces)
-    parts = (None if part is None else part[frames] for part in (true.T_cam_obj, true.joints_cam))
-    return Placed(true.mesh, *parts, hand)
+    return true.at(frames)
 
 
 def _check_sane(found: Placed, true: Placed, pred: Path) -> None:

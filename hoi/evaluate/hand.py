@@ -1,7 +1,7 @@
 """Errors of hand joints in the camera. numpy."""
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Integer
 
 Joints = Float[np.ndarray, "N 21 3"]
 
@@ -39,14 +39,19 @@ def pa_mpjpe_mm(pred_m: Joints, true_m: Joints) -> float:
     return float(1000 * np.linalg.norm(procrustes(pred_m, true_m) - true_m, axis=-1).mean())
 
 
-def acceleration_error_m_s2(pred_m: Joints, true_m: Joints, fps: float) -> float | None:
+def acceleration_error_m_s2(
+    pred_m: Joints, true_m: Joints, fps: float, frames: Integer[np.ndarray, "N"] | None = None
+) -> float | None:
     """Mean difference of joint accelerations (Kanazawa et al., CVPR 2019), m/s², in the camera, nothing aligned.
 
-    Acceleration is the second difference x[t+1] - 2 x[t] + x[t-1] times fps²; None with fewer than 3 frames.
+    Acceleration is the second difference x[t+1] - 2 x[t] + x[t-1] times fps², of consecutive frames by their numbers
+    `frames` (else of all); None where no 3 are consecutive.
     """
-    if len(pred_m) < 3:
+    frames = np.arange(len(pred_m)) if frames is None else frames
+    consecutive = frames[2:] - frames[:-2] == 2
+    if not consecutive.any():
         return None
-    error = np.diff(pred_m - true_m, n=2, axis=0) * fps**2
+    error = np.diff(pred_m - true_m, n=2, axis=0)[consecutive] * fps**2
     return float(np.linalg.norm(error, axis=-1).mean())
 
 

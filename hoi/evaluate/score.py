@@ -43,6 +43,13 @@ class Placed:
     T_cam_obj: Float[np.ndarray, "N 4 4"] | None
     joints_cam: Float[np.ndarray, "N 21 3"] | None  # OpenPose order, metres
     hand: Hand | None = None
+    annotated: Bool[np.ndarray, "N"] | None = None  # frames of a truth that count; all where it is not said
+
+    def at(self, frames: Integer[np.ndarray, "k"]) -> "Placed":
+        """The same in some of the frames."""
+        hand = None if self.hand is None else Hand(self.hand.vertices_cam[frames], self.hand.faces)
+        parts = (None if p is None else p[frames] for p in (self.T_cam_obj, self.joints_cam))
+        return Placed(self.mesh, *parts, hand, None if self.annotated is None else self.annotated[frames])
 
     def known(self) -> set[str]:
         """What is there, in the words of `Metric.needs`."""
@@ -64,14 +71,18 @@ def failed_scores(true: Placed, masks: Mapping[str, Mapping[int, np.ndarray]]) -
 
 
 def score_placed(pred: Placed, true: Placed, settings: ScoreClip, seed: int, fps: float | None) -> Metrics:
-    """Every metric of shape, motion, hand and contact; those that truth or prediction do not allow are None."""
+    """Every metric of shape, motion, hand and contact, in the annotated frames; those that truth or prediction do not
+    allow are None."""
     out: Metrics = {}
+    frames = None if true.annotated is None else np.flatnonzero(true.annotated)
+    if frames is not None:
+        pred, true = pred.at(frames), true.at(frames)
     if pred.mesh is not None and true.mesh is not None:
         out |= score_shape(pred.mesh, true.mesh, settings, seed)
         if pred.T_cam_obj is not None and true.T_cam_obj is not None:
             out |= score_motion(pred, true, settings, seed)
     if pred.joints_cam is not None and true.joints_cam is not None:
-        out |= score_hand(pred.joints_cam, true.joints_cam, fps)
+        out |= score_hand(pred.joints_cam, true.joints_cam, fps, frames)
     out |= score_contact(pred, true)
     return {key: out.get(key) for key in METRICS} | {"scale": out.get("scale")}
 
@@ -124,14 +135,18 @@ def _some_vertices(mesh: trimesh.Trimesh, seed: int) -> np.ndarray:
     return np.asarray(mesh.vertices)[np.random.default_rng(seed).permutation(n)[:HOLD_POINTS]]
 
 
-def score_hand(pred: Float[np.ndarray, "N 21 3"], true: Float[np.ndarray, "N 21 3"], fps: float | None) -> Metrics:
-    """MPJPE, PA-MPJPE and wrist error (mm), AUC, acceleration error (m/s²) of joints in the camera (metres)."""
+def score_hand(
+    pred: Float[np.ndarray, "N 21 3"], true: Float[np.ndarray, "N 21 3"], fps: float | None,
+    frames: Integer[np.ndarray, "N"] | None = None,
+) -> Metrics:  # fmt: skip
+    """MPJPE, PA-MPJPE and wrist error (mm), AUC, acceleration error (m/s²) of joints in the camera (metres), in frames of
+    these numbers, else one after the other."""
     return {
         "mpjpe_mm": mpjpe_mm(pred, true),
         "pa_mpjpe_mm": pa_mpjpe_mm(pred, true),
         "auc50": auc_50mm(pred, true),
         "wrist_mm": wrist_error_mm(pred, true),
-        "acceleration_m_s2": None if fps is None else acceleration_error_m_s2(pred, true, fps),
+        "acceleration_m_s2": None if fps is None else acceleration_error_m_s2(pred, true, fps, frames),
     }
 
 

@@ -85,10 +85,8 @@ def _given_hands(given: Hands, K: Float[np.ndarray, "3 3"], side: Side, choice: 
     if (str(given["model"]) == "open") != (choice.model == "open"):
         source = chosen_hand(side, choice.model_copy(update={"model": str(given["model"])}))
         hand = converted(hand, source, chosen_hand(side, choice))
-    return _hands(hand, K, side, choice) | {
-        "confidence": np.ones(n, np.float32),
-        "found": np.ones(n, bool),
-    }
+    found = given.get("found", np.ones(n, bool))
+    return _hands(hand, K, side, choice) | {"confidence": found.astype(np.float32), "found": found}
 
 
 def _hands(fit: HandFit, K: Float[np.ndarray, "3 3"], side: Side, choice: HandChoice) -> Hands:

@@ -125,7 +125,7 @@ def _given_hands(clip: Clip, footage: Footage) -> dict[str, np.ndarray] | None:
     hands = read_npz("given_hands", path)
     if len(hands["pose"]) <= max(footage.indices):
         raise InputError(path, f"{len(hands['pose'])} rows", f"more than {max(footage.indices)}", "one row per frame")
-    rows = {key: hands[key][footage.indices] for key in ("T_cam_hand", "pose")}
+    rows = {key: hands[key][footage.indices] for key in ("T_cam_hand", "pose", "found") if key in hands}
     return {"model": hands["model"], "betas": hands["betas"], **rows}
 
 

@@ -51,37 +51,45 @@ HAND = 255  # DexYCB's label of the hand
 
 
 def load_ho3d(row: ClipRow, settings: PrepareClip, choice: HandChoice) -> tuple[Prepared, DatasetTruth]:
-    """A sequence of HO-3D v3; frames without annotation end the range with an error."""
+    """A sequence of HO-3D v3; a frame without annotation stays, with the nearest one's in its place, marked as such."""
     folder = folder_of(Path(str(row.path)), "a sequence, ROOT/train/SEQUENCE, with rgb/ and meta/")
     files = numbered(folder / "rgb", (".jpg", ".png"), "frames 0000.jpg, ...")
     indices = chosen_frames(row, len(files), folder / "rgb")
-    notes = [_ho3d_notes(folder / "meta" / f"{files[i].stem}.pkl") for i in indices]
+    notes, known = _ho3d_notes([folder / "meta" / f"{files[i].stem}.pkl" for i in indices])
     K = as_array(notes[0]["camMat"]).astype(np.float64)
     frames = np.stack([read_rgb(files[i]) for i in indices])
     recording = to_size(Recording(frames, K, indices), settings.longest_side_px)
     R = np.stack([rotations(as_array(n["objRot"]).reshape(1, 3))[0] for n in notes])
     t = np.stack([as_array(n["objTrans"]).reshape(3) for n in notes])
     F = OPENCV_FROM_OPENGL
-    poses = {"T_cam_obj": rigid(F @ R, t @ F).astype(np.float32)}
+    poses = {"T_cam_obj": rigid(F @ R, t @ F).astype(np.float32), "known": known}
     joints = np.stack([as_array(n["handJoints3D"]) for n in notes])
     if joints.shape[1:] == (21, 3):  # the evaluation split has the wrist alone
         poses["joints_cam"] = (joints[:, KEYPOINTS] @ F).astype(np.float32)
     file = mano_file(choice, "right")
     full = all("handPose" in n for n in notes)
-    hands = _ho3d_hands(notes, file) if file is not None and full else None
+    hands = _ho3d_hands(notes, file) | {"found": known} if file is not None and full else None
     name = str(notes[0]["objName"])
     mesh = _ycb_mesh(folder.parents[1] / "models", name)
-    origin = {"hands": "meta" if hands else NO_MANO if full else "left out: this split has none"}
+    origin = {
+        "hands": "meta" if hands else NO_MANO if full else "left out: this split has none",
+        "unannotated": [i for i, is_known in zip(indices, known, strict=True) if not is_known],
+    }
     return prepared(row, recording, "right", _word(name), FPS, hands, origin), DatasetTruth(mesh, poses)
 
 
-def _ho3d_notes(path: Path) -> dict[str, Any]:
-    """A frame's annotations; None in them means that the frame has none."""
-    notes = read_pickle(path)
-    missing = [k for k in ("camMat", "objRot", "objTrans", "objName", "handJoints3D") if notes.get(k) is None]
-    if missing:
-        raise InputError(path, f"a frame without {missing}", "an annotated frame", "choose first and last around it")
-    return notes
+def _ho3d_notes(paths: list[Path]) -> tuple[list[dict[str, Any]], Bool[np.ndarray, "N"]]:
+    """Annotations a frame, and whether they are its own: None in a file means that its frame has none."""
+    own = [read_pickle(path) for path in paths]
+    keys = ("camMat", "objRot", "objTrans", "objName", "handJoints3D")
+    known = np.array([all(notes.get(key) is not None for key in keys) for notes in own])
+    places = np.flatnonzero(known)
+    if len(places) == 0:
+        raise InputError(
+            paths[0], f"{len(paths)} frames without annotation", f"{', '.join(keys)} in some", "take other frames"
+        )
+    nearest = np.abs(places - np.arange(len(own))[:, None]).argmin(1)
+    return [own[i] for i in places[nearest]], known
 
 
 def _ho3d_hands(notes: list[dict[str, Any]], file: ManoFile) -> dict[str, np.ndarray]:

@@ -89,7 +89,8 @@ class Samples:
                              "remove it from prior_data")  # fmt: skip
         mesh = trimesh.load_mesh(mesh_path, process=False)
         vertices = np.asarray(mesh.vertices, np.float32)
-        T_cam_obj = read_npz("true_poses", path / "gt/poses.npz")["T_cam_obj"]
+        poses = read_npz("true_poses", path / "gt/poses.npz")
+        T_cam_obj, known = poses["T_cam_obj"], poses.get("known", np.ones(len(poses["T_cam_obj"]), bool))
         choice = choice.model_copy(update={"model": str(hands["model"])})
         hand = chosen_hand("left" if clip.info.side == "left" else "right", choice)
         pose, betas = torch.from_numpy(hands["pose"]), torch.from_numpy(hands["betas"])
@@ -97,6 +98,7 @@ class Samples:
             limb = hand(pose, betas.expand(len(pose), -1)).vertices
         limb = transform(torch.from_numpy(hands["T_cam_hand"]), limb)
         near = _near(limb, T_cam_obj, mesh, self.config.apart_m)
+        near = near[known[near]]
         if len(near) == 0:
             raise DataFailure(path, "a hand that is nowhere near the object", f"within {self.config.apart_m} m in some frame",
                               "remove it from prior_data")  # fmt: skip

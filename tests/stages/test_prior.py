@@ -215,6 +215,14 @@ def test_frames_far_from_the_object_are_left_out(clip, tmp_path):
         make_shard(4, [clip], tmp_path / "5.npz")
 
 
+def test_frames_without_true_poses_are_left_out(clip, tmp_path):
+    poses = dict(read_npz("true_poses", clip / "gt/poses.npz"))
+    poses["T_cam_obj"][1, 0, 3] = 5
+    write_npz("true_poses", clip / "gt/poses.npz", **poses, known=np.array([False, True]))
+    with pytest.raises(DataFailure, match="nowhere near"):
+        make_shard(4, [clip], tmp_path / "4.npz")
+
+
 def test_a_clip_without_truth_is_refused(clip, tmp_path):
     (clip / "gt/object.ply").unlink()
     with pytest.raises(InputError, match="no true object"):

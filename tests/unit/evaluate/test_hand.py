@@ -67,3 +67,12 @@ def test_acceleration_error_by_hand():
     pred = TRUE[:1] + (t**2)[:, None, None] * [1.0, 0, 0]
     assert acceleration_error_m_s2(pred, np.repeat(TRUE[:1], 5, 0), 10.0) == pytest.approx(2.0)
     assert acceleration_error_m_s2(TRUE[:2], TRUE[:2], 10.0) is None
+
+
+def test_acceleration_is_not_taken_across_a_gap():
+    """Rest, then rest elsewhere: four frames, of which the first three follow each other."""
+    true = np.repeat(TRUE[:1], 4, 0)
+    pred = true + np.array([0, 0, 0, 0.1])[:, None, None] * [1.0, 0, 0]
+    assert acceleration_error_m_s2(pred, true, 10.0, np.array([0, 1, 2, 9])) == 0
+    assert acceleration_error_m_s2(pred, true, 10.0) == pytest.approx(5.0)
+    assert acceleration_error_m_s2(pred, true, 10.0, np.array([0, 1, 5, 6])) is None

@@ -59,6 +59,17 @@ def test_truth_scored_against_itself_is_perfect():
     assert scores["intersection_cm3"] == pytest.approx(np.pi * 0.3**2 * 2.7 / 3, rel=0.1)
 
 
+def test_frames_that_the_truth_does_not_know_are_not_scored():
+    """A truth that is half a metre off in a frame without annotation."""
+    T, joints = POSES.copy(), JOINTS.copy()
+    T[1, 0, 3], joints[1] = 0.5, 0.5 * JOINTS[1]
+    true = Placed(wedge(), T, joints, None, np.array([True, False, True, True]))
+    scores = score_placed(whole(), true, SETTINGS, 0, 15.0)
+    for key in ("add_s_mm", "mpjpe_mm", "mrrpe_mm", "cd_h_cm2"):
+        assert scores[key] == pytest.approx(0, abs=0.5), key
+    assert scores["acceleration_m_s2"] is None, "no three frames follow each other"
+
+
 def test_absent_truth_is_none_but_for_what_needs_none():
     scores = score_placed(whole(), Placed(None, None, None), SETTINGS, 0, 15.0)
     measured = {key for key, value in scores.items() if value is not None}

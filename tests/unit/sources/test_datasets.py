@@ -14,22 +14,23 @@ pytest.importorskip("smplx")
 
 from hoi.artefacts import raise_recorded, read_npz
 from hoi.clip import FAILED, read_clip, read_truth
-from hoi.config import HandChoice, PrepareClip
+from hoi.config import HandChoice, PrepareClip, TrackHand
 from hoi.errors import InputError
 from hoi.geometry.rotations import transform
 from hoi.hand.mano import load_mano
 from hoi.imports import PACKAGE
+from hoi.observe.trackers import track
 from hoi.sources.datasets import moved, one_camera
 from hoi.sources.hoi4d import colour_map
+from hoi.sources.load import load_folder
 from hoi.stages.prepare_clip import prepare_clip
 from hoi.table import ClipRow
 from tests.unit.hand.synthetic_mano import write_mano
 
 from . import trees
 
-SETTINGS = PrepareClip.model_validate(
-    yaml.safe_load((PACKAGE.parent / "config/config.yaml").read_text())["prepare_clip"]
-)
+CONFIG = yaml.safe_load((PACKAGE.parent / "config/config.yaml").read_text())
+SETTINGS = PrepareClip.model_validate(CONFIG["prepare_clip"])
 TREES = {"diffhoi": trees.diffhoi_tree, "hoi4d": trees.hoi4d_tree, "ho3d": trees.ho3d_tree, "dexycb": trees.dexycb_tree}
 SOURCES = sorted(TREES)
 
@@ -286,12 +287,30 @@ def test_ho3d_s_evaluation_split_has_object_and_wrist_alone(tmp_path, mano, scen
     np.testing.assert_allclose(poses["T_cam_obj"], scene.T_cam_obj, atol=1e-5)
 
 
-def test_an_unannotated_frame_of_ho3d_is_named(tmp_path, mano, scene):
+def test_unannotated_frames_of_ho3d_stay_and_are_marked(tmp_path, mano):
+    scene = trees.make_scene(5)
     path = trees.ho3d_tree(tmp_path / "data", scene)
-    trees.dump(path / "meta/0002.pkl", {"camMat": trees.K, "objRot": None})
-    with pytest.raises(InputError, match=r"0002\.pkl(.|\n)*without"):
-        prepared(tmp_path, "ho3d", path, mano)
-    assert len(prepared(tmp_path, "ho3d", path, mano, last=1).frames()) == 2
+    for i in (1, 2):
+        trees.dump(path / f"meta/{i:04d}.pkl", {"camMat": trees.K, "objRot": None, "handPose": None})
+    clip = prepared(tmp_path, "ho3d", path, mano)
+    truth, nearest = read_truth(clip.path), [0, 0, 3, 3, 4]
+    assert len(clip.frames()) == 5 and list(truth.poses["known"]) == [True, False, False, True, True]
+    np.testing.assert_allclose(truth.poses["T_cam_obj"], scene.T_cam_obj[nearest], atol=1e-5)
+    assert json.loads((clip.path / "source.json").read_text())["unannotated"] == [1, 2]
+    np.testing.assert_allclose(keypoints_of(clip, mano), scene.keypoints_cam[nearest], atol=1e-4)
+    settings = TrackHand.model_validate(CONFIG["track_hand"] | {"tracker": "given"})
+    hands = track(clip.frames(), clip.K(), "right", clip.given_hands(), settings, mano, 0)
+    assert list(hands["found"]) == [True, False, False, True, True] and list(hands["confidence"]) == [1, 0, 0, 1, 1]
+    as_folder = load_folder(ClipRow(clip="y", source="folder", path=str(clip.path), first=2), SETTINGS)
+    assert list(as_folder.hands["found"]) == [False, True, True]
+
+
+def test_a_sequence_of_ho3d_without_annotations_is_refused(tmp_path, mano, scene):
+    path = trees.ho3d_tree(tmp_path / "data", scene)
+    for i in (0, 1):
+        trees.dump(path / f"meta/{i:04d}.pkl", {"camMat": trees.K, "objRot": None})
+    with pytest.raises(InputError, match="2 frames without annotation"):
+        prepared(tmp_path, "ho3d", path, mano, last=1)
 
 
 def test_left_hands_of_dexycb_are_left(tmp_path, mano):
