@@ -1,16 +1,18 @@
 """The preprocessed folders of DiffHOI's release (Ye et al., ICCV 2023), HOI4D and in the wild.
 
-ROOT/NAME/: image/, obj_mask/, hand_mask/ with %05d.png; cameras_hoi{suffix}.npz; hands{suffix}.npz; text.txt; and, for
-HOI4D, oObj.obj and eval_poses.npz. The hand frame there is MANO's template's, with the wrist off the origin.
+ROOT/NAME/: image/, obj_mask/, hand_mask/ with pictures in one order; cameras_hoi{suffix}.npz; hands{suffix}.npz; text.txt; and,
+for HOI4D, oObj.obj and eval_poses.npz. A wild clip's oObj.obj is a placeholder, its pictures have names of their own. The
+hand frame there is MANO's template's, with the wrist off the origin.
 """
 
 from pathlib import Path
 
 import numpy as np
 import trimesh
+from jaxtyping import Bool
 
 from hoi.artefacts import load_arrays
-from hoi.clip import Prepared
+from hoi.clip import FRAME_SUFFIXES, Prepared
 from hoi.config import HandChoice, PrepareClip
 from hoi.errors import InputError
 from hoi.hand.mano import ManoFile
@@ -25,7 +27,6 @@ from hoi.sources.datasets import (
     keypoints_cam,
     mano_file,
     moved,
-    numbered,
     one_camera,
     prepared,
     read_rgb,
@@ -33,24 +34,38 @@ from hoi.sources.datasets import (
 from hoi.table import ClipRow
 
 FPS = 15.0
-SUFFIX = "_smooth_100"  # the hands that the published fits start from
+SUFFIXES = ("_smooth_100", "_smooth_100_pred_pred")  # of the hands that the published fits start from, HOI4D and wild
+NEAR = 32  # ASSUME: grey values so far from 0 or 255 are edges of resized or compressed masks
 TRUE = ""  # no suffix: annotated hands
 
 
 def load_diffhoi(row: ClipRow, settings: PrepareClip, choice: HandChoice) -> tuple[Prepared, DatasetTruth]:
     """A folder of the release; the row's `hands` names the suffix of the given hands."""
     folder = folder_of(Path(str(row.path)), "a folder of DiffHOI's release, with image/, obj_mask/, hand_mask/")
-    suffix = SUFFIX if row.hands is None else "" if row.hands == "gt" else f"_{row.hands}"
-    files = numbered(folder / "image", (".png", ".jpg"), "frames 00000.png, ...")
+    suffix = _suffix(folder, row.hands)
+    files = _pictures(folder / "image")
     indices = chosen_frames(row, len(files), folder / "image")
     cameras = _arrays(folder, f"cameras_hoi{suffix}.npz", ("cTw", "K_pix"), len(files))
-    recording = _recording(folder, [files[i] for i in indices], indices, cameras, settings.longest_side_px)
+    recording = _recording(folder, files, indices, cameras, settings.longest_side_px)
     file = mano_file(choice, "right")
     hands = None if file is None else _hands(folder, suffix, cameras, indices, file)
     notes = {"hands": f"hands{suffix}.npz" if hands else NO_MANO}
     words = (folder / "text.txt").read_text().strip().lower() if (folder / "text.txt").is_file() else "object"
     clip = prepared(row, recording, "right", words, FPS, hands, notes)
     return clip, DatasetTruth(*_truth(folder, indices, file, choice, len(files)), recording.masks)
+
+
+def _suffix(folder: Path, hands: str | None) -> str:
+    """The suffix of the hands that a row asks for; of those that it has, if it asks for none."""
+    if hands is not None:
+        return TRUE if hands == "gt" else f"_{hands}"
+    return next((s for s in SUFFIXES if (folder / f"cameras_hoi{s}.npz").is_file()), SUFFIXES[0])
+
+
+def _pictures(folder: Path) -> list[Path]:
+    """Pictures of a folder, by name."""
+    found = folder_of(folder, "a picture a frame, in order").iterdir()
+    return sorted(p for p in found if p.suffix.lower() in FRAME_SUFFIXES)
 
 
 def _arrays(folder: Path, name: str, keys: tuple[str, ...], count: int) -> dict[str, np.ndarray]:
@@ -69,18 +84,29 @@ def _recording(
 ) -> Recording:
     """Frames and masks, each cropped anew by the release, brought into one camera."""
     K = cameras["K_pix"][indices, :3, :3].astype(np.float64)
-    pictures = [read_rgb(p) for p in files]
+    pictures = [read_rgb(files[i]) for i in indices]
     shared, size = one_camera(K, pictures[0].shape[:2], longest_px)
     frames = np.stack([moved(p, k, shared, size) for p, k in zip(pictures, K, strict=True)])
     masks = {}
     for name, source in (("object", "obj_mask"), ("hand", "hand_mask")):
-        own = [read_rgb(folder / source / f"{p.stem}.png")[..., 0] for p in files]
-        values = np.unique(np.concatenate([np.unique(m) for m in own]))
-        if not set(values.tolist()) <= {0, 255}:
-            where, found = folder / source, f"values {values[:8].tolist()}"
-            raise InputError(where, found, "0 and 255: another palette?", "write masks as 0/255")
-        masks[name] = np.stack([moved(m, k, shared, size) > 127 for m, k in zip(own, K, strict=True)])
+        own = _masks(folder / source, indices, len(files))
+        masks[name] = np.stack(
+            [moved(255 * m.astype(np.uint8), k, shared, size) > 127 for m, k in zip(own, K, strict=True)]
+        )
     return Recording(frames, shared, indices, masks)
+
+
+def _masks(folder: Path, indices: list[int], count: int) -> list[Bool[np.ndarray, "h w"]]:
+    """Masks of frames, in their pictures' order, above half of 255 as published; resized ones have grey edges."""
+    files = _pictures(folder)
+    if len(files) != count:
+        raise InputError(folder, f"{len(files)} masks", f"{count}, one per frame of image/", f"{PAGE}; unpack it again")
+    grey = [read_rgb(files[i])[..., 0] for i in indices]
+    lit, bright = (sum(int((m > least).sum()) for m in grey) for least in (NEAR, 255 - NEAR))
+    if any(m.any() for m in grey) and bright <= lit / 2:
+        found = f"{bright} pixels near 255 of {lit} not near 0"
+        raise InputError(folder, found, "0 and 255: another palette?", "write masks as 0/255")
+    return [m > 127 for m in grey]
 
 
 def _hands(
@@ -110,12 +136,10 @@ def _hands(
 def _truth(
     folder: Path, indices: list[int], file: ManoFile | None, choice: HandChoice, count: int
 ) -> tuple[trimesh.Trimesh | None, dict[str, np.ndarray] | None]:
-    """True shape and poses; clips in the wild have neither."""
-    if not (folder / "oObj.obj").is_file():
-        return None, None
-    mesh = trimesh.load_mesh(folder / "oObj.obj", process=False)
+    """True shape and poses; clips in the wild have neither, whatever their oObj.obj."""
     if not (folder / "eval_poses.npz").is_file():
-        return mesh, None
+        return None, None
+    mesh = trimesh.load_mesh(file_of(folder, ["oObj.obj"], "the true shape"), process=False)
     poses = _arrays(folder, "eval_poses.npz", ("cTo", "cTh"), count)
     known = {"T_cam_obj": poses["cTo"][indices].astype(np.float32)}
     if file is not None and (folder / "hands.npz").is_file():

@@ -101,14 +101,13 @@ def test_a_missing_data_set_is_named(tmp_path, source, mano):
 
 
 GONE = {
-    "diffhoi": "image/00002.png",
     "hoi4d": "align_rgb/00002.jpg",
     "ho3d": "rgb/0002.jpg",
     "dexycb": "color_000002.jpg",
 }
 
 
-@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("source", sorted(GONE))
 def test_a_missing_frame_is_named(tmp_path, source, mano, scene):
     path = TREES[source](tmp_path / "data", scene)
     (path / GONE[source]).unlink()
@@ -119,7 +118,6 @@ def test_a_missing_frame_is_named(tmp_path, source, mano, scene):
 @pytest.mark.parametrize(
     ("source", "name"),
     [
-        ("diffhoi", "obj_mask/00001.png"),
         ("hoi4d", "../../../../../../../../HOI4D_annotations/{video}/2Dseg/mask/00001.png"),
         ("hoi4d", "../../../../../../../../HOI4D_annotations/{video}/objpose/00001.json"),
         ("hoi4d", "../../../../../../../../handpose/refinehandpose_right/{video}/1.pickle"),
@@ -148,19 +146,36 @@ def test_diffhoi_s_suffixes_are_columns(tmp_path, mano, scene):
         prepared(tmp_path, "diffhoi", path, mano, hands="x50")
 
 
-def test_a_wild_clip_of_diffhoi_has_no_truth(tmp_path, mano, scene):
-    path = trees.diffhoi_tree(tmp_path / "data", scene)
-    (path / "oObj.obj").unlink()
-    (path / "eval_poses.npz").unlink()
-    truth = read_truth(prepared(tmp_path, "diffhoi", path, mano).path)
-    assert truth.object_path is None and truth.poses is None
+def test_a_wild_clip_of_diffhoi_runs_as_it_is_and_has_no_true_object(tmp_path, mano, scene):
+    clip = prepared(tmp_path, "diffhoi", trees.wild_tree(tmp_path / "data", scene), mano)
+    truth = read_truth(clip.path)
+    assert truth.object_path is None and truth.poses is None, "its oObj.obj is a placeholder"
+    assert clip.info.category == "mug"
+    np.testing.assert_allclose(keypoints_of(clip, mano), scene.keypoints_cam, atol=1e-4)
+    size = clip.frames().shape[1:3]
+    for i, mask in enumerate(clip.given_masks()["object"]):
+        expected = trees.silhouette(trees.pixels(clip.K(), trees.object_points(scene, i)), size)
+        assert (mask & expected).sum() / (mask | expected).sum() > 0.93
+
+
+def test_a_clip_of_diffhoi_that_lost_a_picture_is_refused(tmp_path, mano, scene):
+    path = trees.wild_tree(tmp_path / "data", scene)
+    (path / "obj_mask/0009.jpg").unlink()
+    with pytest.raises(InputError, match=r"obj_mask(.|\n)*3 masks"):
+        prepared(tmp_path, "diffhoi", path, mano)
+    (path / "image/frame0009.png").unlink()
+    with pytest.raises(InputError, match=r"cTw: 4 rows(.|\n)*cTw: 3 rows"):
+        prepared(tmp_path, "diffhoi", path, mano)
 
 
 def test_masks_of_another_palette_are_refused(tmp_path, mano, scene):
     path = trees.diffhoi_tree(tmp_path / "a", scene)
-    cv2.imwrite(str(path / "obj_mask/00000.png"), np.full((128, 128), 38, np.uint8))
-    with pytest.raises(InputError, match="palette"):
-        prepared(tmp_path, "diffhoi", path, mano)
+    whole = {p: cv2.imread(str(p)) for p in (path / "obj_mask").iterdir()}
+    for other in (1, 38, 128):
+        for file, mask in whole.items():
+            cv2.imwrite(str(file), mask // 255 * other)
+        with pytest.raises(InputError, match="palette"):
+            prepared(tmp_path, "diffhoi", path, mano)
     path = trees.hoi4d_tree(tmp_path / "b", scene)
     mask = path.parents[7] / f"HOI4D_annotations/{trees.VIDEO}/2Dseg/mask/00000.png"
     cv2.imwrite(str(mask), np.full((*trees.SIZE, 3), 255, np.uint8))

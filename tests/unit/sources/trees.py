@@ -110,6 +110,14 @@ def wrist(scene):
     return content["J_regressor"].toarray()[0] @ (content["v_template"] + content["shapedirs"] @ scene.betas)
 
 
+def template_poses(scene):
+    """Camera from the template's frame, about whose origin it turns."""
+    j, T = wrist(scene), np.tile(np.eye(4), (len(scene.pose), 1, 1))
+    T[:, :3, :3] = Rotation.from_rotvec(scene.turn).as_matrix()
+    T[:, :3, 3] = scene.trans + j - T[:, :3, :3] @ j
+    return T
+
+
 def diffhoi_tree(root: Path, scene: Scene, suffixes=("", "_smooth_100")) -> Path:
     """ROOT/HOI4D/Mug_1: square crops, another window in every frame; cTw of the template's frame."""
     folder, n, side = root / "HOI4D/Mug_1", len(scene.pose), 128
@@ -123,9 +131,7 @@ def diffhoi_tree(root: Path, scene: Scene, suffixes=("", "_smooth_100")) -> Path
         save(folder / f"image/{i:05d}.png", picture(i, (side, side)))
         save(folder / f"obj_mask/{i:05d}.png", thing.astype(np.uint8) * 255)
         save(folder / f"hand_mask/{i:05d}.png", hand.astype(np.uint8) * 255)
-    j, T = wrist(scene), np.tile(np.eye(4), (n, 1, 1))
-    T[:, :3, :3] = Rotation.from_rotvec(scene.turn).as_matrix()
-    T[:, :3, 3] = scene.trans + j - T[:, :3, :3] @ j  # rotation about the template's origin
+    T = template_poses(scene)
     for suffix in suffixes:
         np.savez_compressed(
             folder / f"cameras_hoi{suffix}.npz", cTw=T.astype(np.float32), K_pix=K_pix.astype(np.float32)
@@ -138,6 +144,31 @@ def diffhoi_tree(root: Path, scene: Scene, suffixes=("", "_smooth_100")) -> Path
     np.savez_compressed(
         folder / "eval_poses.npz", hTo=np.linalg.inv(T) @ scene.T_cam_obj, cTh=T, cTo=scene.T_cam_obj, jTh=scale
     )
+    return folder
+
+
+def wild_tree(root: Path, scene: Scene) -> Path:
+    """ROOT/wild/mug_2, as inspect_custom.py leaves it: names and numbers of the source, one window, grey edges, jpg masks, K_pix
+    (N,4,4), a world that is not the hand's, predicted hands alone, a placeholder for the object."""
+    folder, n, side = root / "wild/mug_2", len(scene.pose), 192
+    K_pix = np.tile(np.eye(4), (n, 1, 1))
+    middle = pixels(K, object_points(scene, 0)).mean(0).round()
+    K_pix[:, :3, :3] = (
+        np.diag([0.5, 0.5, 1]) @ np.array([[1, 0, side - middle[0]], [0, 1, side - middle[1]], [0, 0, 1]]) @ K
+    )
+    for i in range(n):
+        save(folder / f"image/frame{7 + 2 * i:04d}.png", picture(i, (side, side)))
+        masks = masks_of(scene, i, K_pix[i, :3, :3], (side, side))
+        for name, mask in zip(("obj_mask/{:04d}.jpg", "hand_mask/{:04d}.png"), masks, strict=True):
+            save(folder / name.format(7 + 2 * i), cv2.blur(mask.astype(np.uint8) * 255, (3, 3)))
+    wTh = np.tile(np.eye(4), (n, 1, 1))
+    wTh[:, :3, 3] = [0.1, 0.2, 0.3]
+    suffix, T = "_smooth_100_pred_pred", template_poses(scene)
+    np.savez_compressed(folder / f"cameras_hoi{suffix}.npz", cTw=T @ np.linalg.inv(wTh), K_pix=K_pix, wTh=wTh)
+    np.savez_compressed(folder / f"hands{suffix}.npz", hA=scene.pose, beta=np.tile(scene.betas, (n, 1, 1)))
+    np.savez_compressed(folder / "cameras_hoi.npz", K_pix=K_pix)
+    (folder / "text.txt").write_text("mug")
+    trimesh.creation.axis(0.1).export(folder / "oObj.obj")
     return folder
 
 
