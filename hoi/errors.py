@@ -9,6 +9,12 @@ class InputError(ValueError):
         super().__init__(f"{where}\n  found:    {found}\n  expected: {expected}\n  next:     {next_step}")
 
 
+class SetupError(InputError):
+    """What many clips need is not there: a data set, a licensed file. It is no clip's failure: the stage stops, nothing is
+    recorded, and the same command goes on once it is mended.
+    """
+
+
 class DataFailure(InputError):
     """What a clip shows does not allow a stage: no hand, empty masks, an empty surface.
 

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.spatial import cKDTree
 
-from hoi.errors import InputError
+from hoi.errors import InputError, SetupError
 from hoi.hand.model import OPEN_HAND, PARENTS, HandArrays, HandModel, Side, mirror, read_arrays
 from hoi.hand.plain_pickle import as_array, read_pickle
 
@@ -64,20 +64,23 @@ def read_mano(folder: str, side: Side) -> ManoFile:
     """MANO's file of a side, in a folder; checked to be one."""
     path = Path(folder) / NAMES[side]
     if not path.is_file():
-        raise InputError(
+        raise SetupError(
             path, "no such file", "MANO's own file (mano.is.tue.mpg.de, free for research)",
             "download mano_v1_2.zip and set `hand.files` to its folder `models` (docs/stack.md)",
         )  # fmt: skip
-    content = read_pickle(path)
+    try:
+        content = read_pickle(path)
+    except InputError as error:
+        raise SetupError(error.where, error.found, error.expected, error.next_step) from error
     arrays = {name: _array(content, name, path) for name in SHAPES}
     if (arrays["kintree_table"][0, 1:].astype(int) != PARENTS[1:]).any():
-        raise InputError(path, "another order of joints", "MANO's kinematic tree", "get the file from its owners again")
+        raise SetupError(path, "another order of joints", "MANO's kinematic tree", "get the file from its owners again")
     names = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "f", "hands_components", "hands_mean")
     file = ManoFile(*(arrays[n].astype(np.int64 if n == "f" else np.float64) for n in names))
     joints = file.joint_regressor @ file.template
     fingers_right = joints[0, 0] > joints[[1, 4, 7, 10], 0].mean()  # a right hand's fingers point along -x
     if fingers_right != (side == "right"):
-        raise InputError(path, "a hand of the other side", f"the {side} hand", f"put the {side} hand's file there")
+        raise SetupError(path, "a hand of the other side", f"the {side} hand", f"put the {side} hand's file there")
     return file
 
 
@@ -86,13 +89,13 @@ def _array(content: dict[str, Any], name: str, path: Path) -> np.ndarray:
     expected = f"a MANO file: {name} of shape {SHAPES[name]}"
     if name not in content:
         kind = "an SMPL file (no hand components)" if "v_template" in content else f"keys {sorted(content)[:8]}"
-        raise InputError(path, kind, expected, "use MANO_RIGHT.pkl and MANO_LEFT.pkl of mano_v1_2.zip")
+        raise SetupError(path, kind, expected, "use MANO_RIGHT.pkl and MANO_LEFT.pkl of mano_v1_2.zip")
     array = as_array(content[name])
     array = array[..., :10] if name == "shapedirs" else array
     if array.shape != SHAPES[name]:
         smpl = " (an SMPL file?)" if len(array) in (6890, 10475, 24, 52, 13776) else ""
         found = f"{name} of shape {array.shape}{smpl}"
-        raise InputError(path, found, expected, "use MANO_RIGHT.pkl and MANO_LEFT.pkl of mano_v1_2.zip")
+        raise SetupError(path, found, expected, "use MANO_RIGHT.pkl and MANO_LEFT.pkl of mano_v1_2.zip")
     return array
 
 

@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, UInt8
 from hoi.artefacts import write_npz
 from hoi.clip import ClipInfo, Intrinsics, Prepared, write_masks
 from hoi.config import HandChoice
-from hoi.errors import InputError
+from hoi.errors import InputError, SetupError
 from hoi.geometry.rotations import axis_angle_to_matrix, transform
 from hoi.hand.mano import ManoFile, load_mano, read_mano
 from hoi.hand.model import Side
@@ -97,10 +97,19 @@ def rigid(R: Float[np.ndarray, "*n 3 3"], t: Float[np.ndarray, "*n 3"]) -> Float
     return T
 
 
+def sequence_of(path: Path, what: str, root: Path, parts: tuple[str, ...] = ()) -> Path:
+    """A clip's folder, in a data set with these parts; a SetupError where one is not there: it is not unpacked, or elsewhere."""
+    for folder in (path, *(root / part for part in parts)):
+        if not folder.is_dir():
+            expected = what if folder == path else f"a part of the data set: {', '.join(parts)}"
+            raise SetupError(folder, "no such folder", expected, f"{PAGE}; check the path in the clips table")
+    return path
+
+
 def folder_of(path: Path, what: str) -> Path:
     """A folder of the data set that must be there."""
     if not path.is_dir():
-        raise InputError(path, "no such folder", what, f"{PAGE}; check the path in the clips table")
+        raise InputError(path, "no such folder", what, f"{PAGE}; unpack the data set again, or leave the clip out")
     return path
 
 

@@ -30,6 +30,7 @@ from hoi.sources.datasets import (
     one_camera,
     prepared,
     read_rgb,
+    sequence_of,
 )
 from hoi.table import ClipRow
 
@@ -41,7 +42,8 @@ TRUE = ""  # no suffix: annotated hands
 
 def load_diffhoi(row: ClipRow, settings: PrepareClip, choice: HandChoice) -> tuple[Prepared, DatasetTruth]:
     """A folder of the release; the row's `hands` names the suffix of the given hands."""
-    folder = folder_of(Path(str(row.path)), "a folder of DiffHOI's release, with image/, obj_mask/, hand_mask/")
+    path = Path(str(row.path))
+    folder = sequence_of(path, "a folder of DiffHOI's release, with image/, obj_mask/, hand_mask/", path.parent)
     suffix = _suffix(folder, row.hands)
     files = _pictures(folder / "image")
     indices = chosen_frames(row, len(files), folder / "image")

@@ -39,6 +39,7 @@ from hoi.sources.datasets import (
     read_rgb,
     rigid,
     rotations,
+    sequence_of,
     to_size,
 )
 from hoi.sources.video import FrameRange, read_footage, video_timing
@@ -47,6 +48,7 @@ from hoi.table import ClipRow
 FPS, VIDEO_FRAMES = 15.0, 300
 CATEGORIES = {"C1": "ToyCar", "C2": "Mug", "C5": "Bottle", "C7": "Bowl", "C12": "Kettle", "C13": "Knife"}
 EVENTS = (("events", "startTime", "endTime"), ("marks", "hdTimeStart", "hdTimeEnd"))  # both are released
+PARTS = ("HOI4D_annotations", "handpose/refinehandpose_right", "camera_params", "HOI4D_CAD_Model_for_release/rigid")
 IDLE = ("rest", "reachout", "stop")  # events between which an object is handled
 OBJECT, HAND = 1, 2  # labels of rigid categories' masks
 BOX_PAD, BOX_LEAST_PX, HAND_PAD = 0.8, 150, 0.4  # of the published crops
@@ -72,7 +74,7 @@ def load_hoi4d(row: ClipRow, settings: PrepareClip, choice: HandChoice) -> tuple
         expected = f"ROOT/HOI4D_release/ZY*/H*/C*/N*/S*/s*/T*, with C one of {', '.join(CATEGORIES)} (rigid objects)"
         raise InputError(video, f"{Path(*video.parts[-8:])}", expected, "correct the path in the clips table")
     root = video.parents[7]
-    folder_of(video, "a video's folder, ROOT/HOI4D_release/ZY*/H*/C*/N*/S*/s*/T*")
+    sequence_of(video, "a video's folder, ROOT/HOI4D_release/ZY*/H*/C*/N*/S*/s*/T*", root, PARTS)
     notes = folder_of(root / "HOI4D_annotations" / name, "the video's annotations")
     indices, frames = _frames(video, row if row.part is None else _part(notes, video, row), settings.limits)
     hands_folder = folder_of(root / "handpose/refinehandpose_right" / name, "the video's right hands")

@@ -27,13 +27,13 @@ from hoi.sources.datasets import (
     Recording,
     chosen_frames,
     file_of,
-    folder_of,
     mano_file,
     numbered,
     prepared,
     read_rgb,
     rigid,
     rotations,
+    sequence_of,
     to_size,
 )
 from hoi.table import ClipRow
@@ -52,7 +52,8 @@ HAND = 255  # DexYCB's label of the hand
 
 def load_ho3d(row: ClipRow, settings: PrepareClip, choice: HandChoice) -> tuple[Prepared, DatasetTruth]:
     """A sequence of HO-3D v3; a frame without annotation stays, with the nearest one's in its place, marked as such."""
-    folder = folder_of(Path(str(row.path)), "a sequence, ROOT/train/SEQUENCE, with rgb/ and meta/")
+    path = Path(str(row.path))
+    folder = sequence_of(path, "a sequence, ROOT/train/SEQUENCE, with rgb/ and meta/", path.parents[1], ("models",))
     files = numbered(folder / "rgb", (".jpg", ".png"), "frames 0000.jpg, ...")
     indices = chosen_frames(row, len(files), folder / "rgb")
     notes, known = _ho3d_notes([folder / "meta" / f"{files[i].stem}.pkl" for i in indices])
@@ -102,8 +103,9 @@ def _ho3d_hands(notes: list[dict[str, Any]], file: ManoFile) -> dict[str, np.nda
 
 def load_dexycb(row: ClipRow, settings: PrepareClip, choice: HandChoice) -> tuple[Prepared, DatasetTruth]:
     """One camera of a DexYCB sequence, from the first frame of the range in which the hand is annotated."""
-    folder = folder_of(Path(str(row.path)), "ROOT/SUBJECT/SEQUENCE/CAMERA, with color_%06d.jpg and labels_%06d.npz")
-    root, meta = folder.parents[2], _yaml(folder.parent / "meta.yml")
+    path = Path(str(row.path))
+    root, what = path.parents[2], "ROOT/SUBJECT/SEQUENCE/CAMERA, with color_%06d.jpg and labels_%06d.npz"
+    folder, meta = sequence_of(path, what, root, ("calibration", "models")), _yaml(path.parent / "meta.yml")
     files = numbered(folder, (".jpg",), "frames color_000000.jpg, ...")
     indices, labels = _dexycb_labels(folder, chosen_frames(row, len(files), folder))
     frames = np.stack([read_rgb(files[i]) for i in indices])

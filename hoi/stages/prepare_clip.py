@@ -5,7 +5,7 @@ from typing import Any
 from hoi.artefacts import Product, whole, write_failure
 from hoi.clip import FAILED, Prepared, write_clip
 from hoi.config import HandChoice, PrepareClip
-from hoi.errors import DataFailure, InputError
+from hoi.errors import DataFailure, InputError, SetupError
 from hoi.sources.load import load_folder, load_video, stand_in
 from hoi.table import DATASETS, ClipRow
 
@@ -14,12 +14,13 @@ def prepare_clip(row: ClipRow, config: PrepareClip, hand: HandChoice, output: Pr
     """Read or render the clip of one row of the clips table and write it as a clip folder.
 
     A clip that cannot be read becomes a folder of two grey frames that holds the reason: every later stage passes it on.
+    A data set or licensed file that is not there is no clip's fault, and stops the stage.
     """
     failure = None
     try:
         prepared, truth = _load(row, config, hand)
     except InputError as error:
-        if row.source == "procedural":
+        if row.source == "procedural" or isinstance(error, SetupError):
             raise
         failure = DataFailure(error.where, error.found, error.expected, error.next_step, stage="prepare_clip")
         prepared, truth = stand_in(row, config), None

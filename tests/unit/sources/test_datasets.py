@@ -15,7 +15,7 @@ pytest.importorskip("smplx")
 from hoi.artefacts import raise_recorded, read_npz
 from hoi.clip import FAILED, read_clip, read_truth
 from hoi.config import HandChoice, PrepareClip, TrackHand
-from hoi.errors import InputError
+from hoi.errors import DataFailure, InputError, SetupError
 from hoi.geometry.rotations import transform
 from hoi.hand.mano import load_mano
 from hoi.imports import PACKAGE
@@ -96,8 +96,35 @@ def test_without_mano_the_hands_are_left_out_and_it_says_so(tmp_path, source, sc
 @pytest.mark.parametrize("source", SOURCES)
 def test_a_missing_data_set_is_named(tmp_path, source, mano):
     path = tmp_path / "HOI4D_release/ZY20210800001/H1/C2/N31/S92/s05/T2"
-    with pytest.raises(InputError, match=r"no such folder(.|\n)*docs/datasets\.md"):
+    with pytest.raises(SetupError, match=r"no such folder(.|\n)*docs/datasets\.md"):
         prepared(tmp_path, source, path, mano)
+    assert not (tmp_path / "prepared").exists(), "no failure is recorded: the same command goes on when it is there"
+
+
+PARTS = [
+    ("hoi4d", "handpose/refinehandpose_right", 8),
+    ("hoi4d", "camera_params", 8),
+    ("ho3d", "models", 2),
+    ("dexycb", "calibration", 3),
+]
+
+
+@pytest.mark.parametrize(("source", "part", "up"), PARTS)
+def test_a_missing_part_of_a_data_set_is_no_clip_s_failure(tmp_path, source, part, up, mano, scene):
+    path = TREES[source](tmp_path / "data", scene)
+    shutil.rmtree(path.parents[up - 1] / part)
+    with pytest.raises(SetupError, match=rf"{part}(.|\n)*no such folder"):
+        prepared(tmp_path, source, path, mano)
+
+
+def test_missing_or_broken_files_of_mano_are_no_clip_s_failure(tmp_path, scene):
+    path = trees.ho3d_tree(tmp_path / "data", scene)
+    choice = HandChoice(model="mano", files=str(tmp_path))
+    with pytest.raises(SetupError, match="MANO_RIGHT"):
+        prepared(tmp_path, "ho3d", path, choice)
+    (tmp_path / "MANO_RIGHT.pkl").write_bytes(b"half a file")
+    with pytest.raises(SetupError, match="MANO_RIGHT"):
+        prepared(tmp_path, "ho3d", path, choice)
 
 
 GONE = {
@@ -128,7 +155,7 @@ def test_a_missing_frame_is_named(tmp_path, source, mano, scene):
 def test_a_frame_without_its_annotation_is_named(tmp_path, source, name, mano, scene):
     path = TREES[source](tmp_path / "data", scene)
     (path / name.format(video=trees.VIDEO)).unlink()
-    with pytest.raises(InputError, match="no such file"):
+    with pytest.raises(DataFailure, match="no such file"):
         prepared(tmp_path, source, path, mano)
 
 
