@@ -4,6 +4,7 @@ Lengths are in hand sizes (`hand_size_px`: wrist to the farthest knuckle, about 
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -38,8 +39,13 @@ def hand_axes(keypoints: Float[np.ndarray, "21 2"], size: float) -> Float[np.nda
 
 
 def zone(keypoints: Float[np.ndarray, "21 2"], size: float, shape: tuple[int, int]) -> HandZone:
-    """The zones of one hand in an image of the given (height, width)."""
-    w = shape[1]
+    """The zones of one hand in an image of the given (height, width); to be read alone, as they are kept for a while."""
+    return _zone(np.ascontiguousarray(keypoints, np.float64).tobytes(), size, shape)
+
+
+@lru_cache(maxsize=64)  # key frames' are asked for in every round; a megabyte each at working resolution
+def _zone(keypoints_bytes: bytes, size: float, shape: tuple[int, int]) -> HandZone:
+    keypoints, w = np.frombuffer(keypoints_bytes).reshape(-1, 2), shape[1]
     canvas = np.zeros(shape, np.uint8)
     fixed = np.round(np.clip(keypoints - 0.5, -4 * w, 4 * w) * 16).astype(np.int32)
     palm = cv2.convexHull(fixed[list(PALM)])
