@@ -41,12 +41,18 @@ def flat_hand():
 
 
 @pytest.fixture(scope="session")
-def real_frames():
-    """The bundled clip's frames 10, 13, ..., 37."""
+def real_film():
+    """The bundled clip's frames."""
     video = cv2.VideoCapture(str(ROOT / "clips/bottle_cup/clip.mp4"))
     frames = []
-    while len(frames) < 38:
+    while len(frames) < 83:
         ok, frame = video.read()
         assert ok, "clips/bottle_cup/clip.mp4 cannot be read"
         frames.append(frame[..., ::-1])
-    return np.ascontiguousarray(np.stack(frames)[10:38:3])
+    return np.stack(frames)
+
+
+@pytest.fixture(scope="session")
+def real_frames(real_film):
+    """Frames 10, 13, ..., 37 of it."""
+    return np.ascontiguousarray(real_film[10:38:3])
