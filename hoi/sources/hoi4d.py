@@ -42,7 +42,8 @@ from hoi.sources.datasets import (
     sequence_of,
     to_size,
 )
-from hoi.sources.video import FrameRange, read_footage, video_timing
+from hoi.sources.timing import video_timing
+from hoi.sources.video import FrameRange, read_footage
 from hoi.table import ClipRow
 
 FPS, VIDEO_FRAMES = 15.0, 300
@@ -148,7 +149,7 @@ def _clock(path: Path, last_s: float, declared_s: float, length_s: float) -> int
 
 def _length_s(folder: Path) -> float:
     """Length of a video, of its pictures or its film; 20 s as all of the release, where the film does not say."""
-    count = len(list(folder.glob("*.jpg"))) or (video_timing(folder / "image.mp4").promised or VIDEO_FRAMES)
+    count = len(list(folder.glob("*.jpg"))) or (video_timing(folder / "image.mp4").promised() or VIDEO_FRAMES)
     return count / FPS
 
 
@@ -159,7 +160,7 @@ def _frames(video: Path, row: ClipRow, limits: MediaLimits) -> tuple[list[int], 
         files = numbered(folder, (".jpg",), "frames 00000.jpg, ...")
         indices = chosen_frames(row, len(files), folder)
         return indices, np.stack([read_rgb(files[i]) for i in indices])
-    fps = video_timing(film).fps if film.is_file() else FPS
+    fps = video_timing(film).rate() if film.is_file() else FPS
     if fps is not None and abs(fps - FPS) > 0.1:
         found, then = (
             f"{fps:g} frames a second",

@@ -14,6 +14,7 @@ from hoi.clip import frame_files, read_picture
 from hoi.config import MediaLimits
 from hoi.errors import InputError
 from hoi.sources.probe import probe, refuse
+from hoi.sources.timing import video_timing
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".webm", ".gif", ".m4v", ".avi", ".mkv")
 
@@ -47,48 +48,83 @@ class Footage:
     notes: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass
-class Timing:
-    """Frames that a file promises (0: it does not say) and its rate; then when the frames that came were shown, seconds."""
+@dataclass(frozen=True)
+class Take:
+    """What one reading of a source gave: the frames of the range, and how many were read up to its end."""
 
-    promised: int
-    fps: float | None
-    times_s: list[float] = field(default_factory=list)
-    decoder: str = "opencv"
-
-    def rate(self) -> float | None:
-        """Frames per second as shown; as the file says where its frames have no times."""
-        shown = self.times_s[-1] - self.times_s[0] if len(self.times_s) > 1 else 0.0
-        fps = (len(self.times_s) - 1) / shown if shown > 0 else self.fps
-        return fps if fps and 1.0 <= fps <= 240.0 else None
-
-    def notes(self, whole: bool) -> dict[str, Any]:
-        """What to know of the file: whether its rate varies by more than a tenth, and, if all was read, frames missing."""
-        steps = np.diff(self.times_s)
-        varies = bool(len(steps) > 2 and np.std(steps) > 0.1 * np.mean(steps))
-        missing = max(0, self.promised - len(self.times_s)) if whole else 0
-        return {"decoder": self.decoder, "variable_rate": varies, "missing_frames": missing}
+    frames: list[UInt8[np.ndarray, "H W 3"]]
+    indices: list[int]
+    scale: float
+    source_size: tuple[int, int] | None
+    read: int
+    decoder: str
 
 
 def read_footage(
-    path: Path, span: FrameRange, longest_side_px: int, limits: MediaLimits, max_frames: int | None = None
+    path: Path,
+    span: FrameRange,
+    longest_side_px: int,
+    limits: MediaLimits,
+    max_frames: int | None = None,
 ) -> Footage:
     """Read a video file, or the pictures of a folder, scaled down to the longest side; what is too large is refused.
 
     Of a video that would give more than `max_frames`, and whose stride is not given, every second, third, ... frame.
     """
     _check_size(path, limits)
-    timing = None
     if path.is_dir():
-        source = _folder_frames(path, span)
+        take, fps, notes = _take(_folder_frames(path, span), path, span, longest_side_px, limits), None, {}
     else:
         timing = video_timing(path)
         if max_frames and span.stride is None:
-            last = timing.promised - 1 if span.last is None else min(span.last, timing.promised - 1)
-            span = replace(span, stride=max(1, -(-(last + 1 - (span.first or 0)) // max_frames)))
-        source = _video_frames(path, span, timing)
-    frames, indices, scale, size = [], [], 1.0, None
+            span = _thinned(span, len(timing.times_s), max_frames)
+        take, fps = _read_video(path, span, longest_side_px, limits), timing.rate()
+        missing = timing.lost + max(0, len(timing.times_s) - take.read) if span.last is None else 0
+        notes = {
+            "decoder": take.decoder, "fps": fps, "variable_rate": timing.varies(), "missing_frames": missing,
+            "stride": span.stride or 1,
+        }  # fmt: skip
+    if len(take.frames) < 2:
+        raise InputError(
+            path, f"{len(take.frames)} frames in the range {span.first}..{span.last}, stride {span.stride or 1}",
+            "at least 2 frames", "use a longer clip or a wider frame range",
+        )  # fmt: skip
+    fps = fps / (span.stride or 1) if fps else None
+    return Footage(np.stack(take.frames), take.indices, fps, take.scale, take.source_size, notes)
+
+
+def _thinned(span: FrameRange, count: int, max_frames: int) -> FrameRange:
+    """The range with the least stride that takes at most `max_frames` of a video's `count` frames."""
+    last = count - 1 if span.last is None else min(span.last, count - 1)
+    return replace(span, stride=max(1, -(-(last + 1 - (span.first or 0)) // max_frames)))
+
+
+def _read_video(path: Path, span: FrameRange, longest_side_px: int, limits: MediaLimits) -> Take:
+    """By OpenCV; by ffmpeg what OpenCV has no decoder for."""
+    takes: list[Take] = []
+    for decoder, frames in (("opencv", opencv_frames), ("ffmpeg", ffmpeg_frames)):
+        source = ((i, frame, f"{path}, frame {i}") for i, frame in enumerate(frames(path)))
+        takes.append(_take(source, path, span, longest_side_px, limits, decoder))
+        if takes[-1].read:
+            break
+    best = max(takes, key=lambda take: take.read)
+    if best.read == 0:
+        raise refuse(path, probe(path))
+    return best
+
+
+def _take(
+    source: Iterator[tuple[int, np.ndarray, Path | str]], path: Path, span: FrameRange, longest_side_px: int,
+    limits: MediaLimits, decoder: str = "",
+) -> Take:  # fmt: skip
+    """The frames of the range, scaled, out of a source's (index, frame, where it is from)."""
+    frames, indices, scale, size, read = [], [], 1.0, None, 0
     for index, frame, where in source:
+        if span.last is not None and index > span.last:
+            break
+        read += 1
+        if index not in span:
+            continue
         size = size or frame.shape[:2]
         if frame.shape[:2] != size:
             raise InputError(
@@ -102,14 +138,7 @@ def read_footage(
         scale = min(1.0, longest_side_px / max(size))
         frames.append(_resize(frame, scale))
         indices.append(index)
-    if len(frames) < 2:
-        raise InputError(
-            path, f"{len(frames)} frames in the range {span.first}..{span.last}, stride {span.stride or 1}",
-            "at least 2 frames", "use a longer clip or a wider frame range",
-        )  # fmt: skip
-    fps = timing.rate() if timing else None
-    notes = timing.notes(whole=span.last is None) | {"stride": span.stride or 1} if timing else {}
-    return Footage(np.stack(frames), indices, fps / (span.stride or 1) if fps else None, scale, size, notes)
+    return Take(frames, indices, scale, size, read, decoder)
 
 
 def _check_size(path: Path, limits: MediaLimits) -> None:
@@ -130,16 +159,6 @@ def _check_size(path: Path, limits: MediaLimits) -> None:
             path, f"frames of {width:.0f}x{height:.0f}", f"at most {limits.megapixels:g} megapixels",
             "scale the video down, or raise prepare_clip.limits.megapixels",
         )  # fmt: skip
-
-
-def video_timing(path: Path) -> Timing:
-    """What a video file says of its frames."""
-    if not path.is_file():
-        raise InputError(path, "no such file", "a video (mp4, mov, webm, gif)", "check the path in the clips table")
-    capture = cv2.VideoCapture(str(path))
-    count, fps = capture.get(cv2.CAP_PROP_FRAME_COUNT), capture.get(cv2.CAP_PROP_FPS)
-    capture.release()
-    return Timing(int(count) if 0 < count < 1e7 else 0, fps if fps > 0 else None)
 
 
 def find_video(folder: Path) -> Path:
@@ -166,40 +185,27 @@ def _folder_frames(folder: Path, span: FrameRange) -> Iterator[tuple[int, np.nda
             yield index, read_picture(path)[..., ::-1], path
 
 
-def _video_frames(path: Path, span: FrameRange, timing: Timing) -> Iterator[tuple[int, np.ndarray, str]]:
-    """The frames of the span, RGB, turned upright as the file says; `timing` learns when each was shown."""
-    index = -1
-    for index, (frame, seconds) in enumerate(_decoded(path, timing)):
-        if span.last is not None and index > span.last:
-            break
-        timing.times_s.append(seconds)
-        if index in span:
-            yield index, frame, f"{path}, frame {index}"
-    if index < 0:
-        raise refuse(path, probe(path))
-
-
-def _decoded(path: Path, timing: Timing) -> Iterator[tuple[UInt8[np.ndarray, "h w 3"], float]]:
-    """Every frame and its time in seconds, by OpenCV; by ffmpeg what OpenCV has no decoder for (AV1), as `timing` tells."""
-    capture, empty = cv2.VideoCapture(str(path)), True
+def opencv_frames(path: Path) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
+    """Every frame that OpenCV decodes, RGB, turned upright as the file says."""
+    capture = cv2.VideoCapture(str(path))
     try:
         while True:
             more, frame = capture.read()
             if not more:
-                break
-            empty = False
-            yield frame[..., ::-1], capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+                return
+            yield frame[..., ::-1]
     finally:
         capture.release()
-    if not (empty and probe(path).has_video):
-        return
-    timing.decoder = "ffmpeg"
-    reader = imageio_ffmpeg.read_frames(str(path), output_params=["-fps_mode", "passthrough"])
+
+
+def ffmpeg_frames(path: Path) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
+    """Likewise by ffmpeg, which has more decoders (AV1)."""
+    words = ["-map", "0:V:0", "-fps_mode", "passthrough"]
+    reader = imageio_ffmpeg.read_frames(str(path.resolve()), output_params=words)
     try:
-        meta = next(reader)
-        w, h = meta["size"]
-        for i, raw in enumerate(reader):
-            yield np.frombuffer(raw, np.uint8).reshape(h, w, 3), i / (meta["fps"] or 1.0)
+        w, h = next(reader)["size"]
+        for raw in reader:
+            yield np.frombuffer(raw, np.uint8).reshape(h, w, 3)
     except (OSError, RuntimeError, StopIteration):  # ffmpeg cannot either: the caller says so
         return
     finally:

@@ -12,12 +12,14 @@ from hoi.errors import InputError
 from hoi.imports import PACKAGE
 from hoi.sources.load import load_video
 from hoi.sources.probe import lens_px, told
+from hoi.sources.timing import Timing, shown
 from hoi.table import ClipRow
 
 CONFIG = yaml.safe_load((PACKAGE.parent / "config/config.yaml").read_text())["prepare_clip"]
 SETTINGS = PrepareClip.model_validate(CONFIG)
 X264 = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p")
 X265 = ("-c:v", "libx265", "-preset", "ultrafast", "-pix_fmt", "yuv420p10le", "-x265-params")
+AV1 = ("-c:v", "libaom-av1", "-cpu-used", "8", "-usage", "realtime")
 # 12 frames at 10 a second, the left half red, the right half as bright as the frame's number
 GREY = "if(lt(X,W/2),0,N*20)"
 SCENE = f"color=red:s={{w}}x{{h}}:r=10:d=1.2,format=rgb24,geq=r='if(lt(X,W/2),200,N*20)':g='{GREY}':b='{GREY}'"
@@ -31,6 +33,11 @@ def ffmpeg(*words):
 def encoded(path, *words, w=64, h=48, before=()):
     ffmpeg(*before, "-f", "lavfi", "-i", SCENE.format(w=w, h=h), *words, path)
     return path
+
+
+def turned(path, tagged):
+    ffmpeg("-display_rotation", "90", "-i", path, "-c", "copy", tagged)
+    return tagged
 
 
 def load(path, **more):
@@ -64,16 +71,21 @@ def test_any_container_gives_every_frame(tmp_path, name, codec, tolerance):
 
 
 def test_what_opencv_cannot_decode_is_decoded_by_ffmpeg_and_said(tmp_path):
-    path = encoded(tmp_path / "a.mp4", "-c:v", "libaom-av1", "-cpu-used", "8", "-usage", "realtime")
+    """AV1, 10 bit, lying on its side: a part of it, thinned."""
+    encoded(tmp_path / "lying.mp4", "-pix_fmt", "yuv420p10le", *AV1)
+    path = turned(tmp_path / "lying.mp4", tmp_path / "a.mp4")
     prepared = load(path)
-    assert prepared.origin["decoder"] in ("ffmpeg", "opencv") and len(prepared.frames) == 12
-    np.testing.assert_allclose(brightness(prepared), 20 * np.arange(12), atol=8)
+    assert prepared.origin["decoder"] == "ffmpeg" and prepared.frames.shape == (12, 64, 48, 3)
+    assert prepared.info.fps == pytest.approx(10, rel=0.01) and prepared.origin["missing_frames"] == 0
+    np.testing.assert_allclose(prepared.frames[:, 4:20, 8:40].mean((1, 2, 3)), 20 * np.arange(12), atol=8)
+    red = prepared.frames[0, 44:60, 8:40].mean((0, 1))
+    assert red[0] > 150 and red[1:].max() < 60, "RGB, turned upright"
+    part = load(path, settings={"max_frames": 2}, last=8)
+    assert part.origin["frames"] == [0, 5] and part.origin["missing_frames"] == 0
 
 
 def test_portrait_by_a_rotation_tag_stands_upright(tmp_path):
-    lying = encoded(tmp_path / "lying.mp4", *X264)
-    ffmpeg("-display_rotation", "90", "-i", lying, "-c", "copy", tmp_path / "tagged.mp4")
-    prepared = load(tmp_path / "tagged.mp4")
+    prepared = load(turned(encoded(tmp_path / "lying.mp4", *X264), tmp_path / "tagged.mp4"))
     assert prepared.frames.shape == (12, 64, 48, 3)
     below, above = prepared.frames[0, 44:60, 8:40].mean((0, 1)), prepared.frames[0, 4:20, 8:40].mean((0, 1))
     assert below[0] > 150 > 100 > above[0], "turned by 90 degrees against the clock: what was left is below"
@@ -82,14 +94,64 @@ def test_portrait_by_a_rotation_tag_stands_upright(tmp_path):
 
 
 def test_variable_rate_keeps_its_frames_and_says_so(tmp_path):
+    """The rate is that of the frames that follow each other at the usual step."""
     path = encoded(tmp_path / "v.mp4", "-vf", "select='lt(n,6)+not(mod(n,3))'", "-fps_mode", "vfr", *X264)
     prepared = load(path)
     np.testing.assert_allclose(brightness(prepared), 20 * np.array([0, 1, 2, 3, 4, 5, 6, 9]), atol=6)
-    assert prepared.origin["variable_rate"] and prepared.info.fps == pytest.approx(7 / 0.9, rel=0.02)
+    assert prepared.origin["variable_rate"] and prepared.info.fps == pytest.approx(10, rel=0.001)
+
+
+def test_a_pause_is_no_slower_rate(tmp_path):
+    prepared = load(encoded(tmp_path / "p.mp4", "-vf", "setpts=PTS+gte(N\\,6)*10/TB", "-fps_mode", "vfr", *X264))
+    assert prepared.info.fps == pytest.approx(10, rel=0.001) and prepared.origin["variable_rate"]
+    assert len(prepared.frames) == 12 and prepared.origin["missing_frames"] == 0
+
+
+@pytest.mark.parametrize("rate", ["2401/10", "1/2"])
+def test_a_rate_is_what_it_is(tmp_path, rate):
+    """A phone's slow motion, a little above 240; a time lapse."""
+    path = encoded(tmp_path / "r.mp4", *X264, before=("-r", rate))
+    prepared = load(path)
+    over, under = map(int, rate.split("/"))
+    assert prepared.info.fps == pytest.approx(over / under, rel=0.001) == prepared.origin["fps"]
+
+
+def test_a_rate_that_cannot_be_is_said_to_be_unknown(tmp_path):
+    path = encoded(tmp_path / "r.mp4", *X264, before=("-r", "1/60"))
+    prepared = load(path)
+    assert prepared.origin["fps"] is None and prepared.info.fps == SETTINGS.fps_if_unknown
+
+
+@pytest.mark.parametrize("codec", [X264, AV1])
+def test_what_was_trimmed_off_is_not_missing(tmp_path, codec):
+    """An edit list leaves out what is before the cut, from the last key frame on."""
+    encoded(tmp_path / "whole.mp4", *codec, "-g", "12")
+    ffmpeg("-ss", "0.4", "-i", tmp_path / "whole.mp4", "-c", "copy", tmp_path / "trimmed.mp4")
+    prepared = load(tmp_path / "trimmed.mp4")
+    np.testing.assert_allclose(brightness(prepared), 20 * np.arange(4, 12), atol=6)
+    assert prepared.origin["missing_frames"] == 0
+
+
+def test_a_recording_without_a_length_is_thinned_out(tmp_path):
+    """What a browser records has neither a duration nor a count of frames."""
+    path = encoded(tmp_path / "live.webm", "-c:v", "libvpx", "-b:v", "1M", "-f", "webm", "-live", "1")
+    prepared = load(path, settings={"max_frames": 5})
+    assert prepared.origin["frames"] == [0, 3, 6, 9] and prepared.origin["missing_frames"] == 0
+
+
+def test_packets_tell_when_frames_are_shown():
+    """As ffmpeg lists them: out of order, one left out by an edit list, one hidden 1 ms behind another."""
+    text = "#tb 0: 1/1000\n0, 0, -100, 100, 9, 0xa, F=0x5\n0, 1, 0, 100, 9, 0xa\n0, 2, 200, 100, 9, 0xa, F=0x0\n"
+    times_s, packets = shown(text + "0, 3, 100, 100, 9, 0xa, F=0x0, S=1, x\n0, 4, 101, 1, 9, 0xa, F=0x0\n")
+    np.testing.assert_allclose(times_s, [0, 0.1, 0.2])
+    assert packets == 5
+    unknown = text.replace(" 0, 100,", f" {np.iinfo(np.int64).min}, 100,")
+    np.testing.assert_allclose(shown(unknown)[0], [0.001, 0.002], err_msg="in the order of decoding")
+    assert len(shown("")[0]) == 0 and Timing(shown("")[0]).rate() is None
 
 
 def test_4k_is_scaled_down_with_its_camera(tmp_path):
-    prepared = load(encoded(tmp_path / "k4.mp4", *X264, "-frames:v", "3", w=3840, h=2160), focal_px=3000)
+    prepared = load(encoded(tmp_path / "k4.mp4", *X264, "-frames:v", "3", "-vf", "scale=3840:2160"), focal_px=3000)
     assert prepared.frames.shape == (3, 360, 640, 3)
     assert prepared.info.intrinsics.fx == pytest.approx(500) and prepared.origin["intrinsics"] == "clips table"
 
@@ -146,7 +208,7 @@ def test_the_cover_of_a_song_is_no_video():
 
 
 def test_a_hint_follows_the_frames(tmp_path):
-    path = encoded(tmp_path / "h.mp4", *X264, w=1280, h=960)
+    path = encoded(tmp_path / "h.mp4", *X264, "-vf", "scale=1280:960")
     prepared = load(path, first=2, stride=3, hint_frame=6, hint_box="100, 200, 300 400")
     assert prepared.origin["frames"] == [2, 5, 8, 11]
     assert (prepared.info.hint.frame, prepared.info.hint.box_px) == (1, (50, 100, 150, 200))
