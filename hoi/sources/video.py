@@ -78,7 +78,7 @@ def read_footage(
         timing = video_timing(path)
         if max_frames and span.stride is None:
             span = _thinned(span, len(timing.times_s), max_frames)
-        take, fps = _read_video(path, span, longest_side_px, limits), timing.rate()
+        take, fps = _read_video(path, span, longest_side_px, limits, len(timing.times_s)), timing.rate()
         missing = timing.lost + max(0, len(timing.times_s) - take.read) if span.last is None else 0
         notes = {
             "decoder": take.decoder, "fps": fps, "variable_rate": timing.varies(), "missing_frames": missing,
@@ -99,13 +99,14 @@ def _thinned(span: FrameRange, count: int, max_frames: int) -> FrameRange:
     return replace(span, stride=max(1, -(-(last + 1 - (span.first or 0)) // max_frames)))
 
 
-def _read_video(path: Path, span: FrameRange, longest_side_px: int, limits: MediaLimits) -> Take:
-    """By OpenCV; by ffmpeg what OpenCV has no decoder for."""
+def _read_video(path: Path, span: FrameRange, longest_side_px: int, limits: MediaLimits, count: int) -> Take:
+    """By OpenCV; where it ends before `count` frames or the range do, by ffmpeg too: whichever read more."""
+    wanted = count if span.last is None else min(span.last + 1, count)
     takes: list[Take] = []
     for decoder, frames in (("opencv", opencv_frames), ("ffmpeg", ffmpeg_frames)):
         source = ((i, frame, f"{path}, frame {i}") for i, frame in enumerate(frames(path)))
         takes.append(_take(source, path, span, longest_side_px, limits, decoder))
-        if takes[-1].read:
+        if takes[-1].read >= wanted:
             break
     best = max(takes, key=lambda take: take.read)
     if best.read == 0:
@@ -199,7 +200,7 @@ def opencv_frames(path: Path) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
 
 
 def ffmpeg_frames(path: Path) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
-    """Likewise by ffmpeg, which has more decoders (AV1)."""
+    """Likewise by ffmpeg, which has more decoders (AV1) and goes on behind damage."""
     words = ["-map", "0:V:0", "-fps_mode", "passthrough"]
     reader = imageio_ffmpeg.read_frames(str(path.resolve()), output_params=words)
     try:

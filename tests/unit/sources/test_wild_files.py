@@ -132,6 +132,22 @@ def test_what_was_trimmed_off_is_not_missing(tmp_path, codec):
     assert prepared.origin["missing_frames"] == 0
 
 
+def test_damage_in_the_middle_does_not_end_a_video(tmp_path):
+    """OpenCV ends where a frame cannot be decoded; ffmpeg goes on."""
+    content = bytearray(encoded(tmp_path / "a.mp4", *X264, "-g", "4", w=320, h=240).read_bytes())
+    start, stop = content.index(b"mdat") + 4, content.index(b"moov")
+    low, high = (start + int(share * (stop - start)) for share in (0.4, 0.45))
+    content[low:high] = bytes(high - low)
+    (tmp_path / "damaged.mp4").write_bytes(content)
+    prepared = load(tmp_path / "damaged.mp4")
+    assert prepared.origin["decoder"] == "ffmpeg" and 8 <= len(prepared.frames) < 12
+    assert prepared.origin["missing_frames"] == 12 - len(prepared.frames)
+    assert brightness(prepared)[-1] == pytest.approx(220, abs=8), "to its end"
+    assert load(tmp_path / "damaged.mp4", last=2).origin["decoder"] == "opencv", (
+        "not asked for what is beyond the range"
+    )
+
+
 def test_a_recording_without_a_length_is_thinned_out(tmp_path):
     """What a browser records has neither a duration nor a count of frames."""
     path = encoded(tmp_path / "live.webm", "-c:v", "libvpx", "-b:v", "1M", "-f", "webm", "-live", "1")
