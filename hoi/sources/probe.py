@@ -19,6 +19,7 @@ class Probe:
 
     has_video: bool
     has_audio: bool
+    hdr: bool  # its brightness is coded as PQ or HLG
     lens_35mm: float | None  # focal length, 35 mm equivalent, as phones write it
     trouble: str
 
@@ -39,6 +40,7 @@ def told(text: str) -> Probe:
     return Probe(
         video is not None and "attached pic" not in video.group(),
         "Audio:" in text,
+        video is not None and re.search("smpte2084|arib-std-b67", video.group()) is not None,
         float(lens.group(1)) if lens and float(lens.group(1)) > 0 else None,
         trouble or (lines[-1].strip() if lines else "no words"),
     )

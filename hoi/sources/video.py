@@ -16,6 +16,8 @@ from hoi.errors import InputError
 from hoi.sources.probe import probe, refuse
 from hoi.sources.timing import video_timing
 
+# HDR (BT.2020) on an ordinary screen: diffuse white, 203 cd/m² (ITU-R BT.2408), is white, and what is brighter too
+SCREEN = "zscale=min=2020_ncl:pin=2020:t=linear:npl=203:p=bt709,format=gbrpf32le,zscale=t=iec61966-2-1:m=gbr:r=pc,format=gbrp"
 VIDEO_SUFFIXES = (".mp4", ".mov", ".webm", ".gif", ".m4v", ".avi", ".mkv")
 
 
@@ -199,9 +201,10 @@ def opencv_frames(path: Path) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
         capture.release()
 
 
-def ffmpeg_frames(path: Path) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
-    """Likewise by ffmpeg, which has more decoders (AV1) and goes on behind damage."""
-    words = ["-map", "0:V:0", "-fps_mode", "passthrough"]
+def ffmpeg_frames(path: Path, *filters: str) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
+    """Likewise by ffmpeg, which has more decoders (AV1) and goes on behind damage; `filters` of its own come first."""
+    chain = [*filters, SCREEN] if probe(path).hdr else [*filters, "null"]
+    words = ["-map", "0:V:0", "-fps_mode", "passthrough", "-vf", ",".join(chain)]
     reader = imageio_ffmpeg.read_frames(str(path.resolve()), output_params=words)
     try:
         w, h = next(reader)["size"]

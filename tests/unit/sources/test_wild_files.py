@@ -194,11 +194,27 @@ def test_sound_alone_is_refused(tmp_path):
         load(tmp_path / "a.mp4")
 
 
-def test_hdr_is_shown_as_a_screen_would(tmp_path):
-    """PQ code 100/255 is 31 cd/m², 15 % of diffuse white (203): sRGB 108. Code 160/255 is 313 cd/m²: white."""
-    tags = "colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc:log-level=none"
-    shown = brightness(load(encoded(tmp_path / "hdr.mov", *X265, tags)))
-    assert shown[0] < 4 and abs(shown[5] - 108) < 12 and shown[8:].min() > 250
+PQ = {0: 0, 5: 108, 8: 255, 11: 255}
+HLG = {0: 0, 5: 104, 8: 185, 11: 255}
+
+
+@pytest.mark.parametrize(("transfer", "screen"), [("smpte2084", PQ), ("arib-std-b67", HLG)])
+@pytest.mark.parametrize("codec", ["hevc", "av1"])
+def test_hdr_is_shown_as_a_screen_would(tmp_path, transfer, screen, codec):
+    """PQ code 100/255 is 31 cd/m², 15 % of diffuse white (203): sRGB 108. Code 160/255 is 313 cd/m²: white.
+
+    HLG code 100/255 is 0.051 of the scene's light; 1000 cd/m² times 0.051^1.2 is 28: sRGB 104. Code 160/255: 99, 185.
+    """
+    tags = f"colorprim=bt2020:transfer={transfer}:colormatrix=bt2020nc:log-level=none"
+    params = f"setparams=color_primaries=bt2020:color_trc={transfer}:colorspace=bt2020nc:range=tv"
+    av1 = ("-vf", f"scale=out_color_matrix=bt2020nc,format=yuv420p10le,{params}", *AV1)
+    prepared = load(encoded(tmp_path / "hdr.mp4", *((*X265, tags) if codec == "hevc" else av1)))
+    assert prepared.origin["decoder"] == {"hevc": "opencv", "av1": "ffmpeg"}[codec]
+    shown = brightness(prepared)
+    for frame, value in screen.items():
+        assert abs(shown[frame] - value) < 12, frame
+    red = prepared.frames[8:, 10:38, 4:24].mean((0, 1, 2))
+    assert red[0] > 245 and red[1:].max() < 70
 
 
 def test_a_long_video_is_thinned_out_unless_a_stride_is_given(tmp_path):
