@@ -12,14 +12,16 @@ from hoi.errors import InputError
 from hoi.geometry.bars import content_box
 from hoi.provenance import file_sha256
 from hoi.sources.probe import lens_px, probe
-from hoi.sources.video import Footage, FrameRange, find_video, read_footage
+from hoi.sources.video import FindHand, Footage, FrameRange, find_video, read_footage
 from hoi.table import ClipRow
 
 
-def load_video(row: ClipRow, settings: PrepareClip) -> Prepared:
-    """A video file: frames alone; the focal length is the table's, the file's, or assumed."""
-    path = Path(str(row.path))
-    footage = read_footage(path, _span(row), settings.longest_side_px, settings.limits, settings.max_frames)
+def load_video(row: ClipRow, settings: PrepareClip, find_hand: FindHand | None = None) -> Prepared:
+    """A video file: frames alone; the focal length is the table's, the file's, or assumed. `find_hand`: where to look in a
+    long one (hoi.sources.video.read_footage), unless a hint says so.
+    """
+    path, find = Path(str(row.path)), find_hand if row.hint_frame is None else None
+    footage = read_footage(path, _span(row), settings.longest_side_px, settings.limits, settings.max_frames, find)
     info, lens = _info(row, ClipInfo(), footage, path, settings)
     return Prepared(footage.frames, info, _origin(row, path, footage, None, lens))
 

@@ -1,6 +1,6 @@
 """Frames from a video file, or from a folder of pictures, with a frame range and a stride."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,14 @@ from hoi.clip import frame_files, read_picture
 from hoi.config import MediaLimits
 from hoi.errors import InputError
 from hoi.sources.probe import probe, refuse
-from hoi.sources.timing import video_timing
+from hoi.sources.timing import Timing, video_timing
 
 # HDR (BT.2020) on an ordinary screen: diffuse white, 203 cd/m² (ITU-R BT.2408), is white, and what is brighter too
 SCREEN = "zscale=min=2020_ncl:pin=2020:t=linear:npl=203:p=bt709,format=gbrpf32le,zscale=t=iec61966-2-1:m=gbr:r=pc,format=gbrp"
 VIDEO_SUFFIXES = (".mp4", ".mov", ".webm", ".gif", ".m4v", ".avi", ".mkv")
+
+LOOKS_PER_SECOND, LOOK_PX, MARGIN_LOOKS = 3, 320, 2  # at a long video, for a hand; taken with it, before and behind
+FindHand = Callable[[Iterable[UInt8[np.ndarray, "h w 3"]]], tuple[int, int] | None]
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,9 @@ class FrameRange:
             first <= index <= (self.last if self.last is not None else index)
             and (index - first) % (self.stride or 1) == 0
         )
+
+
+WHOLE = FrameRange(None, None, None)
 
 
 @dataclass(frozen=True)
@@ -68,24 +74,26 @@ def read_footage(
     longest_side_px: int,
     limits: MediaLimits,
     max_frames: int | None = None,
+    find_hand: FindHand | None = None,
 ) -> Footage:
     """Read a video file, or the pictures of a folder, scaled down to the longest side; what is too large is refused.
 
-    Of a video that would give more than `max_frames`, and whose stride is not given, every second, third, ... frame.
+    Of a video that would give more than `max_frames`, and whose stride is not given, every second, third, ... frame; where
+    no range is given either, of the part in which `find_hand`, told of a few frames a second, finds first and last of them.
     """
     _check_size(path, limits)
+    fps, notes = None, {}
     if path.is_dir():
-        take, fps, notes = _take(_folder_frames(path, span), path, span, longest_side_px, limits), None, {}
+        take = _take(_folder_frames(path, span), path, span, longest_side_px, limits)
     else:
-        timing = video_timing(path)
-        if max_frames and span.stride is None:
-            span = _thinned(span, len(timing.times_s), max_frames)
-        take, fps = _read_video(path, span, longest_side_px, limits, len(timing.times_s)), timing.rate()
-        missing = timing.lost + max(0, len(timing.times_s) - take.read) if span.last is None else 0
+        timing, lost_too = video_timing(path), span.last is None
+        span, looked = _chosen(path, span, timing, max_frames, find_hand)
+        wanted = len(timing.times_s) if span.last is None else min(span.last + 1, len(timing.times_s))
+        take, fps = _read_video(path, span, longest_side_px, limits, wanted), timing.rate()
         notes = {
-            "decoder": take.decoder, "fps": fps, "variable_rate": timing.varies(), "missing_frames": missing,
-            "stride": span.stride or 1,
-        }  # fmt: skip
+            "decoder": take.decoder, "fps": fps, "variable_rate": timing.varies(), "stride": span.stride or 1,
+            "missing_frames": max(0, wanted - take.read) + (timing.lost if lost_too else 0),
+        } | looked  # fmt: skip
     if len(take.frames) < 2:
         raise InputError(
             path, f"{len(take.frames)} frames in the range {span.first}..{span.last}, stride {span.stride or 1}",
@@ -95,15 +103,33 @@ def read_footage(
     return Footage(np.stack(take.frames), take.indices, fps, take.scale, take.source_size, notes)
 
 
-def _thinned(span: FrameRange, count: int, max_frames: int) -> FrameRange:
-    """The range with the least stride that takes at most `max_frames` of a video's `count` frames."""
+def _chosen(
+    path: Path, span: FrameRange, timing: Timing, max_frames: int | None, find_hand: FindHand | None
+) -> tuple[FrameRange, dict[str, Any]]:
+    """The range with a stride for at most `max_frames`, of a long video's part with a hand; and what to note of that part."""
+    count, looked = len(timing.times_s), {}
+    if max_frames is None or span.stride is not None:
+        return span, {}
+    if find_hand and span == WHOLE and count > max_frames:
+        span = _hand_span(path, timing, find_hand)
+        looked = {"stretch": None if span == WHOLE else {"first": span.first, "last": span.last, "of": count}}
     last = count - 1 if span.last is None else min(span.last, count - 1)
-    return replace(span, stride=max(1, -(-(last + 1 - (span.first or 0)) // max_frames)))
+    return replace(span, stride=max(1, -(-(last + 1 - (span.first or 0)) // max_frames))), looked
 
 
-def _read_video(path: Path, span: FrameRange, longest_side_px: int, limits: MediaLimits, count: int) -> Take:
-    """By OpenCV; where it ends before `count` frames or the range do, by ffmpeg too: whichever read more."""
-    wanted = count if span.last is None else min(span.last + 1, count)
+def _hand_span(path: Path, timing: Timing, find_hand: FindHand) -> FrameRange:
+    """The part of a video in which a hand is seen, and a little before and behind it; the whole where none is."""
+    every = max(1, round((timing.rate() or LOOKS_PER_SECOND) / LOOKS_PER_SECOND))
+    small = f"scale={LOOK_PX}:{LOOK_PX}:force_original_aspect_ratio=decrease"
+    seen = find_hand(ffmpeg_frames(path, f"select=not(mod(n\\,{every}))", small))
+    if seen is None:
+        return WHOLE
+    first, last = (every * look for look in (seen[0] - MARGIN_LOOKS, seen[1] + MARGIN_LOOKS))
+    return FrameRange(max(0, first), min(last, len(timing.times_s) - 1), None)
+
+
+def _read_video(path: Path, span: FrameRange, longest_side_px: int, limits: MediaLimits, wanted: int) -> Take:
+    """By OpenCV; where it ends before it has read `wanted` frames, by ffmpeg too: whichever read more."""
     takes: list[Take] = []
     for decoder, frames in (("opencv", opencv_frames), ("ffmpeg", ffmpeg_frames)):
         source = ((i, frame, f"{path}, frame {i}") for i, frame in enumerate(frames(path)))

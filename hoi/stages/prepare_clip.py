@@ -1,5 +1,6 @@
 """Any source to one clip folder."""
 
+import sys
 from typing import Any
 
 from hoi.artefacts import Product, whole, write_failure
@@ -46,4 +47,22 @@ def _load(row: ClipRow, config: PrepareClip, hand: HandChoice) -> tuple[Prepared
 
         loads = {"diffhoi": load_diffhoi, "hoi4d": load_hoi4d, "ho3d": load_ho3d, "dexycb": load_dexycb}
         return loads[row.source](row, config, hand)
-    return (load_video if row.source == "video" else load_folder)(row, config), None
+    if row.source == "video":
+        from hoi.observe.stretch import hand_stretch
+
+        prepared = load_video(row, config, hand_stretch)
+        _tell(prepared.origin)
+        return prepared, None
+    return load_folder(row, config), None
+
+
+def _tell(origin: dict[str, Any]) -> None:
+    """Into the log: which part of a video was taken, if not all of it, and what is wrong with the file."""
+    lines = []
+    if stretch := origin.get("stretch"):
+        lines.append("a hand is seen in frames {first} to {last} of {of}: the rest is left out".format(**stretch))
+    if origin["stride"] > 1:
+        lines.append(f"one frame of {origin['stride']} is taken")
+    if origin["missing_frames"]:
+        lines.append(f"{origin['missing_frames']} frames could not be read (by {origin['decoder']})")
+    sys.stderr.writelines(f"{origin['path']}: {line}\n" for line in lines)

@@ -227,6 +227,28 @@ def test_a_long_video_is_thinned_out_unless_a_stride_is_given(tmp_path):
     assert len(load(path, settings=short, stride=1).frames) == 12
 
 
+def test_of_a_long_video_the_part_with_a_hand_is_taken(tmp_path):
+    """62 frames at 10 a second, every third looked at; looks of the red half above 100 show a "hand"."""
+    path = encoded(tmp_path / "long.mp4", *X264, "-vf", "tpad=start=20:stop=30", "-frames:v", "62")
+    settings = PrepareClip.model_validate(CONFIG | {"max_frames": 20})
+    told = []
+
+    def find(looks):
+        told.extend(look[:, : look.shape[1] // 2, 0].mean() > 100 for look in looks)
+        return (told.index(True), len(told) - 1 - told[::-1].index(True)) if any(told) else None
+
+    def taken(find, **more):
+        prepared = load_video(ClipRow(clip="a", source="video", path=str(path), **more), settings, find)
+        return prepared.origin.get("stretch"), prepared.origin["frames"]
+
+    assert taken(find) == ({"first": 15, "last": 36, "of": 62}, list(range(15, 37, 2)))
+    assert told == [False] * 7 + [True] * 4 + [False] * 10, "frames 21 to 30 of those that show it, 20 to 31"
+    assert taken(lambda looks: None) == (None, list(range(0, 62, 4)))
+    assert taken(find, first=0) == (None, list(range(0, 62, 4))), "a range is kept"
+    assert taken(find, stride=10) == (None, list(range(0, 62, 10)))
+    assert taken(find, hint_frame=3, hint_click="1 1") == (None, list(range(0, 62, 4)))
+
+
 def test_a_phones_lens_gives_the_focal_length(tmp_path):
     tag = ("-movflags", "use_metadata_tags", "-metadata", "com.apple.quicktime.camera.focal_length.35mm_equivalent=26")
     prepared = load(encoded(tmp_path / "phone.mov", *X264, *tag))
