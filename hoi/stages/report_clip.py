@@ -17,7 +17,7 @@ from hoi.errors import DataFailure
 from hoi.evaluate.score import is_failed
 from hoi.meshes import read_coloured, read_mesh
 from hoi.present.overlay import overlaid
-from hoi.present.site.columns import Found, found_column, true_column
+from hoi.present.site.columns import Found, found_column, held_frames, true_column
 from hoi.present.site.pages import clip_page, script
 from hoi.present.site.shown import Column, Hand
 from hoi.score import placed_truth
@@ -63,7 +63,10 @@ def report_clip(
         {column.name: column.contents() for column in columns},
         dict(zip(variants, map(read_json, scores), strict=True)),
         {variant: _unless_failed(read_json, run) or {} for variant, run in zip(variants, runs, strict=True)},
-        {variant: _unless_failed(read_json, track) or {} for variant, track in zip(variants, tracks, strict=True)},
+        {
+            one.variant: (_unless_failed(read_json, track) or {}) | held_frames(one)
+            for one, track in zip(found, tracks, strict=True)
+        },
     )
     with whole(output) as folder:
         (folder / "frames").mkdir(parents=True)

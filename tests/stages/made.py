@@ -87,6 +87,7 @@ def write_fits(fits, clip):
     masks = {name: np.zeros((N, HEIGHT, WIDTH), bool) for name in ("object", "hand")}
     masks["object"][:, 30:80, 60:110] = True
     masks |= {"confidence": np.ones(N, np.float32)}
+    masks["confidence"][0] = 0
     box = trimesh.creation.box([0.06, 0.09, 0.06]).subdivide().subdivide()
     write_fit(fits / "box" / clip, "box", box, poses, hands, masks)
     write_failed_fit(fits / "broken" / clip, "broken", hands, masks)

@@ -61,6 +61,8 @@ def test_the_page_is_whole_and_says_why_a_fit_failed(report):
     low, high = error["low"], error["low"] + 65535 * error["step"]
     assert 3 < low < 5.5 and 8 < high < 11, "5 mm too large on every side, 8.7 at the corners; roughly registered here"
     assert '<td class="number">2-2</td>' in (page / "index.html").read_text(), "the gap in the tracked hand"
+    held = f'<th scope="row">held</th><td class="number">1-{N - 1}</td>'
+    assert held in (page / "index.html").read_text(), "it is not held in the first frame"
     assert "fit_clip found &lt;/script&gt;" in (page / "index.html").read_text()
 
 

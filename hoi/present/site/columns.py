@@ -55,6 +55,14 @@ def found_column(
     )
 
 
+def held_frames(found: Found) -> dict[str, list[list[int]]]:
+    """First and last frame that a variant's fit heeds, those in which the object is held, for its facts; {} without masks."""
+    if found.masks is None:
+        return {}
+    heeded = np.flatnonzero(found.masks["confidence"] > 0)
+    return {"held": [[int(heeded[0]), int(heeded[-1])]] if len(heeded) else []}
+
+
 def _hand(poses: Mapping[str, np.ndarray]) -> Hand:
     hand = hand_of(poses)
     vertices = hand_vertices_cam(hand, poses["pose"], poses["betas"], poses["T_cam_hand"])

@@ -39,7 +39,7 @@ def clip_page(
     tracks: Mapping[str, Record],
 ) -> str:
     """A clip's page: `about` its frames, where they are from (`source`), its columns with what they show, and fits by name,
-    with how well their hands were tracked.
+    with how well their hands were tracked and in which frames they hold.
     """
     fits = list(scores)
     settings = _side_by_side([flattened(runs[fit].get("settings", {})) for fit in fits])
