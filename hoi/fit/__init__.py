@@ -7,6 +7,7 @@ from hoi.fit.distil import Prior
 from hoi.fit.fit import fit
 from hoi.fit.observations import Fit, Observations
 from hoi.fit.start import Beginning, begin
+from hoi.fit.state import State
 from hoi.fit.variables import Variables
 
-__all__ = ["Beginning", "Fit", "Observations", "Prior", "Variables", "begin", "fit"]
+__all__ = ["Beginning", "Fit", "Observations", "Prior", "State", "Variables", "begin", "fit"]

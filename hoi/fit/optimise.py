@@ -1,7 +1,6 @@
 """The optimisation: object, hand and camera together against the masks."""
 
 import numpy as np
-import pandas as pd
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -9,7 +8,6 @@ from torch import Tensor
 from hoi.config import FitClip
 from hoi.errors import InputError
 from hoi.field.bent import BentField
-from hoi.field.compiled import kernel_threads
 from hoi.field.hashgrid import GridSpec, geometric_resolutions
 from hoi.field.rasterise import Topology, hand_layer
 from hoi.field.render import Samples, blend, density, propose, ray_weights, sphere_span
@@ -19,11 +17,10 @@ from hoi.fit.cast import RayPoints, cast
 from hoi.fit.distil import Prior, Scene
 from hoi.fit.grid import GridField
 from hoi.fit.hand_view import HandView, contour_points, look
-from hoi.fit.observations import Fit, Observations, Report
+from hoi.fit.observations import Observations
 from hoi.fit.pixels import Pixels, Rays, forearm
 from hoi.fit.register import Touch
 from hoi.fit.start import OUTLINE_M, OUTLINE_POINTS, begin, place, teach
-from hoi.fit.surface import extract
 from hoi.fit.told import Seen, Teller
 from hoi.fit.variables import Posed, Variables
 from hoi.geometry.cameras import project
@@ -101,6 +98,7 @@ class Optimisation:
         points, weights = contour_points(hand, obj, arm, CONTOUR_POINTS, self.rng)
         self.contour_px = points
         self.contour = torch.from_numpy(points).to(self.device), torch.from_numpy(weights).to(self.device)
+        self.view: HandView = look(self.variables, self.mesh, self.size, self.contour_px)
 
     def _optimiser(self) -> torch.optim.Optimizer:
         """Adam with a rate of its own for each kind of variable."""
@@ -126,8 +124,8 @@ class Optimisation:
         low, high = self.variables.grasp - self.reach, self.variables.grasp + self.reach
         n = self.settings.grid_cells
         self.coarse = GridField(self.field.on_grid(low.cpu().numpy(), high.cpu().numpy(), (n, n, n)), low, high)
-        if step == 0 or step >= self.settings.warm_steps:
-            self.view: HandView = look(self.variables, self.mesh, self.size, self.contour_px)
+        if step >= self.settings.warm_steps:
+            self.view = look(self.variables, self.mesh, self.size, self.contour_px)
 
     def draw(self, step: int) -> Rays:
         """This step's pixels."""
@@ -190,8 +188,15 @@ class Optimisation:
                 return
 
     def take_up(self, name: str, body: GridField, step: int) -> None:
-        """Go on from the prior's body. What is recalled is bent, so that thin walls stay whole; what is imagined is blurred, may
-        lack parts or have too many, and is corrected by a sum."""
+        """Go on from the prior's body, the object's poses registered to it."""
+        self.become(name, body)
+        if self.settings.prior.tilt_rad:
+            self.place_object()
+        self.refresh(step)
+
+    def become(self, name: str, body: GridField) -> None:
+        """Be the prior's body, uncorrected as yet. What is recalled is bent, so that thin walls stay whole; what is imagined is
+        blurred, may lack parts or have too many, and is corrected by a sum."""
         self.guess = body = body.to(self.device)
         self.told = name
         p = self.settings.prior
@@ -202,9 +207,6 @@ class Optimisation:
         else:
             self.field.rebase(body.values, body.low, body.high)
             self.field.sharpen(p.beta_m)
-        if p.tilt_rad:
-            self.place_object()
-        self.refresh(step)
 
     def place_object(self) -> None:
         """Register the object's poses to the prior's body, and to the fingers that hold it."""
@@ -348,25 +350,3 @@ class Optimisation:
             "objective": float(objective.detach()),
             "beta_m": float(self.field.beta.detach()),
         }
-
-
-def fit_sdf(observed: Observations, settings: FitClip, seed: int, progress: Report, prior: Prior | None = None) -> Fit:
-    """Fit by differentiable rendering, on the CPU unless the kernel is not numba and a GPU is there."""
-    with kernel_threads():
-        return _fit_sdf(observed, settings, seed, progress, prior)
-
-
-def _fit_sdf(observed: Observations, settings: FitClip, seed: int, progress: Report, prior: Prior | None) -> Fit:
-    device = torch.device("cuda" if torch.cuda.is_available() and settings.field.kernel != "numba" else "cpu")
-    optimisation = Optimisation(observed, settings, seed, device, prior)
-    rows = []
-    for step in range(settings.steps):
-        row = optimisation.step(step)
-        if step % settings.log_every == 0 or step == settings.steps - 1:
-            rows.append({"step": step} | row)
-            progress(step + 1, settings.steps, f"loss {row['objective']:.3f}")
-    optimisation.refresh(settings.steps)
-    coarse = optimisation.coarse
-    values, low, high = (a.cpu().numpy() for a in (coarse.values, coarse.low, coarse.high))
-    mesh = extract(optimisation.field, values, low, high, settings.mesh_cells, settings.mesh_cell_m)
-    return Fit(mesh, optimisation.variables.result(), pd.DataFrame(rows))

@@ -30,6 +30,11 @@ class Teller:
         """The denoiser at work; it is not opened where nobody asks it."""
         return Distillation(self.prior, self.settings, self.seed, self.device)
 
+    @property
+    def opened(self) -> bool:
+        """Has anybody asked the denoiser?"""
+        return "distil" in vars(self)
+
     def due(self, step: int) -> bool:
         """Is it time to ask for a body?"""
         s = self.settings
