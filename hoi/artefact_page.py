@@ -63,6 +63,8 @@ FILES = (
     FileKind("fits/{variant}/{clip}/run.json", "commit, dirty, settings, seed, seconds, versions, threads", "fit_clip",
              "score_clip, report_clip, make_report"),
     FileKind("fits/{variant}/{clip}/scene.glb", "animated hand and object, glTF 2.0 (y up), metres", "fit_clip", "people"),
+    FileKind("fits/{variant}/{clip}/checkpoint/", "state of the fit, replaced every minute, gone when it has ended", "fit_clip",
+             "fit_clip, when it was killed"),
     FileKind("fits/{variant}/{clip}/coloured.ply, .glb", "the object in the frames' colours, and the scene with it; vertex "
              "property `seen`: 0 inferred, towards 1 seen in several views", "show_clip", "people, report_clip"),
     FileKind("fits/{variant}/{clip}/still.png", "input, overlay, novel views", "show_clip", "people"),

@@ -195,6 +195,7 @@ class FitClip(Section):
     mesh_cells: Count
     mesh_cell_m: Positive
     log_every: Count
+    checkpoint_minutes: Positive
     sigma_px: Positive
     order_m: Positive
     outline: FitOutline

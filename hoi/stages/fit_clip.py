@@ -1,54 +1,110 @@
-"""Object shape, hand and poses from masks and the tracked hand."""
+"""Object shape, hand and poses from masks and the tracked hand; a killed fit goes on where its last checkpoint stands."""
 
+import shutil
+import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from types import TracebackType
+from typing import Any
 
 import torch
 import trimesh
 
-from hoi.artefacts import Output, read_npz, whole, write_json, write_npz
+from hoi.artefacts import Output, Product, read_npz, whole, write_json, write_npz
+from hoi.checkpoint import Checkpoint
 from hoi.clip import read_clip
 from hoi.config import FitClip
-from hoi.fit import Observations, Prior, fit
+from hoi.errors import InputError
+from hoi.fit import Observations, Prior, State, fit
 from hoi.hand.choice import hand_of
 from hoi.present.hands import skinned_hand
 from hoi.present.scene import write_scene_glb
 from hoi.prior.denoiser import Denoiser
 from hoi.prior.memory import Memory, Shape
 from hoi.progress import Progress
-from hoi.provenance import code_of, run_record
+from hoi.provenance import code_digest, code_of, run_record
+from hoi.records import checksum
 from hoi.sources.shapes import CATEGORIES, make_object
 
 
 def fit_clip(
-    clip: Path, hands: Path, masks: Path, prior: list[Path], config: FitClip, seed: int, threads: int,
+    clip: Path, hands: Path, masks: Path, prior: list[Path], config: FitClip, seed: int, threads: int, checkpoint: Product,
     mesh: Output, poses: Output, history: Output, scene: Output, run: Output,
 ) -> None:  # fmt: skip
-    """Fit one clip; write mesh, poses, loss history, animated scene, and the record of the run.
+    """Fit one clip, from the checkpoint if there is one; write mesh, poses, loss history, animated scene, and the record of the
+    run.
 
     `prior`: the folder of the denoiser to distil and the file of what is remembered, or nothing.
     """
-    started = time.perf_counter()
     torch.set_num_threads(threads)
-    observed = Observations.from_arrays(read_npz("masks", masks), read_npz("hands", hands))
     source = read_clip(clip)
+    observed = Observations.from_arrays(read_npz("masks", masks), read_npz("hands", hands))
     learned = _learned(prior, source.info.category, config.prior.text_encoder)
-    with Progress("fit_clip") as progress:
-        result = fit(observed, config, seed, progress, learned, _templates(source.info.category, config))
-    seconds = time.perf_counter() - started
-    with whole(mesh) as path:
-        result.mesh.export(path)
-    write_npz("poses", poses, **result.poses)
-    with whole(history) as path:
-        result.history.to_parquet(path)
-    p = result.poses
-    hand = skinned_hand(hand_of(p), p["pose"], p["betas"], p["T_cam_hand"])
-    height, width = observed.object_mask.shape[1:]
-    write_scene_glb(
-        scene, result.mesh, p["T_cam_obj"], hand, p["K"].mean(0), (width, height), float(source.info.fps or 15)
-    )
-    code = code_of("track_hand", "mask_clip", "fit_clip")
-    write_json(run, run_record(config, seed, seconds, {"threads": threads, "code": code}))
+    templates = _templates(source.info.category, config)
+    made_from = {"category": source.info.category, "files": [checksum(p) for p in (hands, masks, *prior) if p.exists()]}
+    with Session(checkpoint, config, seed, made_from) as session:
+        with Progress("fit_clip") as progress:
+            result = fit(observed, config, seed, progress, learned, templates, session.resumed(), session.keep)
+        seconds = session.seconds()
+        with whole(mesh) as path:
+            result.mesh.export(path)
+        write_npz("poses", poses, **result.poses)
+        with whole(history) as path:
+            result.history.to_parquet(path)
+        p = result.poses
+        hand = skinned_hand(hand_of(p), p["pose"], p["betas"], p["T_cam_hand"])
+        height, width = observed.object_mask.shape[1:]
+        write_scene_glb(
+            scene, result.mesh, p["T_cam_obj"], hand, p["K"].mean(0), (width, height), float(source.info.fps or 15)
+        )
+        code = code_of("track_hand", "mask_clip", "fit_clip")
+        write_json(run, run_record(config, seed, seconds, {"threads": threads, "code": code}))
+
+
+class Session:
+    """A fit with its checkpoint, which goes when the fit has ended: its outputs are whole, or what it was given allows none."""
+
+    def __init__(self, folder: Path, config: FitClip, seed: int, made_from: dict[str, Any]) -> None:
+        settings = config.model_dump(mode="json", exclude={"checkpoint_minutes"})
+        belongs = {"seed": seed, "fit_clip": settings, "made_from": made_from, "code": code_digest("fit_clip")}
+        self.checkpoint, self.every_seconds = Checkpoint(folder, belongs), 60 * config.checkpoint_minutes
+        self.started = self.saved = time.monotonic()
+        self.before = 0.0  # seconds of runs that were killed
+
+    def seconds(self) -> float:
+        """That the fit took, those included that earlier runs did not lose."""
+        return self.before + time.monotonic() - self.started
+
+    def resumed(self) -> State | None:
+        """Where this very fit was; a checkpoint that is damaged, or another fit's, costs no more than the minutes it holds."""
+        try:
+            found = self.checkpoint.read()
+        except InputError as error:
+            sys.stderr.write(f"fit_clip starts anew: {error.where} is damaged, or of other inputs, settings or code\n")
+            return None
+        if found is None:
+            return None
+        session, tensors = found
+        self.before = session["seconds"]
+        return State(tensors, session["facts"])
+
+    def keep(self, state: Callable[[], State]) -> None:
+        """Write the checkpoint, where it is time to."""
+        if time.monotonic() - self.saved < self.every_seconds:
+            return
+        now = state()
+        self.checkpoint.write(now.tensors, {"facts": now.facts, "seconds": self.seconds()})
+        self.saved = time.monotonic()
+
+    def __enter__(self) -> "Session":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None or isinstance(error, InputError):
+            shutil.rmtree(self.checkpoint.folder, ignore_errors=True)
 
 
 def _learned(prior: list[Path], category: str | None, text_encoder: str | None) -> Prior | None:

@@ -50,7 +50,8 @@ def made(tmp_path_factory, study):
     track_hand(at["clip"], study.settings("oracle", "track_hand"), choice, 0, at["hands.npz"], folder / "hands.json")
     mask_clip(at["clip"], at["hands.npz"], [], study.settings("oracle", "mask_clip"), at["masks.npz"])
     fit = (at["object.ply"], at["poses.npz"], *(folder / n for n in ("history.parquet", "scene.glb", "run.json")))
-    fit_clip(at["clip"], at["hands.npz"], at["masks.npz"], [], study.settings("oracle", "fit_clip"), 0, 1, *fit)
+    settings = study.settings("oracle", "fit_clip")
+    fit_clip(at["clip"], at["hands.npz"], at["masks.npz"], [], settings, 0, 1, folder / "checkpoint", *fit)
     files = (at["clip"], at["hands.npz"], at["masks.npz"], *fit[:2], fit[4])
     score_clip(row, "oracle", *files, study.score_clip, 0, folder / "score.json")
     return folder, scene, choice

@@ -6,7 +6,7 @@ output:  results/fits/{variant}/{clip}/  object.ply, poses.npz, history.parquet,
 
 
 rule fit_clip:
-    """Fit shape, hand and poses to the masks."""
+    """Shape, hand and poses; a killed fit goes on from its checkpoint, beside its outputs."""
     input:
         clip="results/clips/{clip}",
         hands=made_by("track_hand", "results/hands/{variant}/{clip}.npz"),
@@ -29,8 +29,9 @@ rule fit_clip:
         code=code_digest("fit_clip"),
         config=settings("fit_clip"),
         seed=study.seed,
+        checkpoint="results/fits/{variant}/{clip}/checkpoint",
     shell:
         "python -m hoi fit_clip --clip {input.clip:q} --hands {input.hands:q} --masks {input.masks:q}"
         " --prior {input.prior:q} --config {params.config:q} --seed {params.seed} --threads {threads}"
-        " --mesh {output.mesh:q} --poses {output.poses:q} --history {output.history:q}"
-        " --scene {output.scene:q} --run {output.run:q} --log {log:q} 2> {log:q}"
+        " --checkpoint {params.checkpoint:q} --mesh {output.mesh:q} --poses {output.poses:q}"
+        " --history {output.history:q} --scene {output.scene:q} --run {output.run:q} --log {log:q} 2> {log:q}"
