@@ -19,9 +19,10 @@ import cv2
 import numpy as np
 import yaml
 from jaxtyping import Bool, Float, UInt8
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
 from hoi.artefacts import read_json, read_npz, write_json, write_npz
+from hoi.category import plain_category
 from hoi.errors import InputError
 
 FAILED = "failure.json"
@@ -74,6 +75,12 @@ class ClipInfo(BaseModel):
     fps: float | None = None
     intrinsics: Intrinsics | None = None
     hint: Hint | None = None
+
+    @field_validator("category")
+    @classmethod
+    def _plain_word(cls, word: str | None) -> str | None:
+        """A category is one of ours where it means one."""
+        return word and plain_category(word)
 
 
 @dataclass(frozen=True)

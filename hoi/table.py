@@ -9,9 +9,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from hoi.category import CATEGORIES, WORD, plain_category
 from hoi.errors import InputError
 
-CATEGORIES = ("mug", "bottle", "kettle", "bowl", "knife", "toycar")
 DATASETS = ("diffhoi", "hoi4d", "ho3d", "dexycb")  # published ones: docs/datasets.md
 ShiftWord = Literal[  # how a procedural clip is filmed otherwise: hoi/sources/shifts.py
     "clutter", "passerby", "dark_skin", "pale_skin", "hard_light", "coloured_light", "dim", "motion_blur", "defocus",
@@ -62,10 +62,10 @@ class ClipRow(BaseModel):
     @field_validator("category")
     @classmethod
     def _plain_word(cls, word: str | None) -> str | None:
-        """A category is an ordinary word."""
-        if word is not None and not re.fullmatch(r"[A-Za-z][A-Za-z0-9 _-]*", word):
-            raise ValueError("a category is a word")
-        return word
+        """A category is an ordinary word, taken for one of ours where it means one."""
+        if word is not None and not re.fullmatch(WORD, word):
+            raise ValueError("a category has letters, digits, spaces, - and _ only")
+        return word and plain_category(word)
 
     @field_validator("hint_box", "hint_click", mode="before")
     @classmethod

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import pandas as pd
 import torch
 import trimesh
 
@@ -17,6 +18,7 @@ from hoi.clip import read_clip
 from hoi.config import FitClip
 from hoi.errors import InputError
 from hoi.fit import Observations, Prior, State, fit
+from hoi.fit.optimise import TERMS
 from hoi.hand.choice import hand_of
 from hoi.present.hands import skinned_hand
 from hoi.present.scene import write_scene_glb
@@ -59,7 +61,8 @@ def fit_clip(
             scene, result.mesh, p["T_cam_obj"], hand, p["K"].mean(0), (width, height), float(source.info.fps or 15)
         )
         code = code_of("track_hand", "mask_clip", "fit_clip")
-        write_json(run, run_record(config, seed, seconds, {"threads": threads, "code": code}))
+        more = {"threads": threads, "code": code, "body": _body(result.history)}
+        write_json(run, run_record(config, seed, seconds, more))
 
 
 class Session:
@@ -105,6 +108,12 @@ class Session:
     ) -> None:
         if error is None or isinstance(error, InputError):
             shutil.rmtree(self.checkpoint.folder, ignore_errors=True)
+
+
+def _body(history: pd.DataFrame) -> str:
+    """Whence the sides are that no view tells: recalled, imagined, or none of both, by the term that held the fit at its end."""
+    last = history.iloc[-1].dropna()
+    return next((name for name, term in TERMS.items() if term in last), "none")
 
 
 def _learned(prior: list[Path], category: str | None, text_encoder: str | None) -> Prior | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from hoi.category import unknown_category
 from hoi.metrics import METRICS
 from hoi.present.site.markdown import Block
 from hoi.present.table_text import MISSING
@@ -52,10 +53,11 @@ def clip_page(
         clip=clip,
         frames=about["frames"],
         facts=_facts(about, scores),
+        warning=unknown_category(about["category"]),
         columns=[
             {
                 "name": name,
-                "facts": _headline(scores[name]) if name in scores else [contents],
+                "facts": _headline(scores[name], runs[name]) if name in scores else [contents],
                 "failure": _failure(scores.get(name, {})),
             }
             for name, contents in columns.items()
@@ -145,10 +147,11 @@ def _facts(about: Record, scores: Mapping[str, Record]) -> list[str]:
     return [f for f in (about.get("category") or "", kind, f"{about['frames']} frames{rate}", size, side) if f]
 
 
-def _headline(score: Record) -> list[str]:
+def _headline(score: Record, run: Record) -> list[str]:
     """What a fit's column says under its name."""
     known = [key for key in ("f5", "cd_cm2", "silhouette_iou") if score.get(key) is not None]
-    return [f"{title(key)} {shown(score[key])}" for key in known]
+    body = [f"body {run['body']}"] if run.get("body", "none") != "none" else []
+    return [f"{title(key)} {shown(score[key])}" for key in known] + body
 
 
 def _failure(score: Record) -> str:

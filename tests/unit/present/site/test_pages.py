@@ -74,6 +74,18 @@ def test_a_failed_fit_says_why():
     assert "mask_clip found empty masks." in page
 
 
+def test_what_the_sides_nobody_filmed_rest_on_is_said():
+    score = SCORE | {"failed": False, "failure": None}
+    page = clip_page(
+        "a", ABOUT | {"category": "hammer"}, {}, {"v": ""}, {"v": score}, {"v": RUN | {"body": "imagined"}}, {"v": {}}
+    )
+    assert "is no known category (mug," in page and "body imagined" in page
+    page = clip_page(
+        "a", ABOUT | {"category": "mug"}, {}, {"v": ""}, {"v": score}, {"v": RUN | {"body": "none"}}, {"v": {}}
+    )
+    assert "no known category" not in page and "body none" not in page
+
+
 def test_differing_settings_are_marked_and_counted():
     runs = {v: {"settings": {"steps": 10, "method": v}} for v in ("sdf", "hull")}
     page = clip_page("a", ABOUT, {}, dict.fromkeys(runs, ""), {v: SCORE for v in runs}, runs, {v: {} for v in runs})
