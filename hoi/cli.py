@@ -148,7 +148,8 @@ def _or_failure(
         for path in outputs:
             write_failure(path, failure)
         sys.stderr.write(f"hoi {stage.__name__}: {failure}\n")
-        sys.stdout.write(f"hoi {stage.__name__}: no result, recorded as failure of {failure.stage}: {failure.found}\n")
+        told = f"no result, recorded as failure of {failure.stage}: {failure.found}; next: {failure.next_step}"
+        sys.stdout.write(f"hoi {stage.__name__}: {told}\n")
         return f"{failure.stage}: {failure.found}"
 
 

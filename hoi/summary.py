@@ -1,4 +1,4 @@
-"""What a run left behind, for a terminal: the tables, and where the pictures and meshes are."""
+"""What a run left behind, for a terminal: the tables, where the pictures and meshes are, and what failed."""
 
 import csv
 import sys
@@ -8,14 +8,17 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
-from hoi.artefacts import read_json
-from hoi.errors import InputError
+from hoi.artefacts import raise_recorded, read_json
+from hoi.errors import DataFailure, InputError
 from hoi.present.tables import failures as failed_lines
 from hoi.table import read_table
 
 
 def summary(results: Path = Path("results"), clips: Path | None = None) -> None:
-    """Print every table under `results/tables`, and the paths to look at; of the clips of one clips table if it is given."""
+    """Print every table under `results/tables`, the paths to look at, and every failure with what to do next.
+
+    `clips`: of the clips of this clips table alone, and with status 1 at the end if one of them has no result.
+    """
     console = Console()
     tables = sorted((results / "tables").glob("*.csv"))
     if not tables:
@@ -23,17 +26,37 @@ def summary(results: Path = Path("results"), clips: Path | None = None) -> None:
     for path in tables:
         console.print(_table(path, console))
     wanted = read_table(clips) if clips else None
-    for fit in sorted((results / "fits").glob("*/*/object.ply")):
-        if wanted is not None and fit.parent.name not in wanted:
-            continue
-        shown = [
-            name
-            for name in ("still.png", "overlay.mp4", "object.ply", "coloured.ply", "coloured.glb")
-            if (fit.parent / name).exists()
-        ]
-        console.print(f"{fit.parent}/  {'  '.join(shown)}", highlight=False, soft_wrap=True)
+    fits = sorted((results / "fits").glob("*/*/object.ply"))
+    fits = [fit for fit in fits if wanted is None or fit.parent.name in wanted]
+    failed = {fit: failure for fit in fits if (failure := _failure(fit))}
+    for fit in fits:
+        told = _no_result(fit, failed[fit]) if fit in failed else _result(fit)
+        sys.stdout.write(f"{told}\n")
     if (page := results / "report/index.html").exists():
-        console.print(f"open in a browser: {page}", highlight=False, soft_wrap=True)
+        sys.stdout.write(f"open in a browser: {page}\n")
+    if wanted is not None and failed:
+        sys.exit(1)
+
+
+def _failure(path: Path) -> DataFailure | None:
+    """What is recorded in place of a file, if anything is."""
+    try:
+        raise_recorded(path)
+    except DataFailure as failure:
+        return failure
+    return None
+
+
+def _result(fit: Path) -> str:
+    """Where to look."""
+    names = ("still.png", "overlay.mp4", "object.ply", "coloured.ply", "coloured.glb")
+    return f"{fit.parent}/  {'  '.join(name for name in names if (fit.parent / name).exists())}"
+
+
+def _no_result(fit: Path, failure: DataFailure) -> str:
+    """What went wrong, where, and what to do."""
+    log = f"\n  log:      {failure.log}" if failure.log else ""
+    return f"{fit.parent}/  no result: {failure.stage}: {failure}{log}"
 
 
 def failures(results: Path = Path("results")) -> None:

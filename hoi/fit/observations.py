@@ -53,7 +53,10 @@ class Observations:
         if seen.sum() < 2:
             found = f"an object mask and confidence above 0 in {int(seen.sum())} of {len(seen)} frames"
             raise DataFailure(
-                "masks", found, "two frames or more", "look at the masks; try another masker or frame range"
+                "masks",
+                found,
+                "two frames or more",
+                "narrow the clip to where the object is held (first, last), or give a hint",
             )
 
 

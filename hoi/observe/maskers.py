@@ -14,6 +14,10 @@ from hoi.observe.grasp import Learned, segment
 from hoi.observe.trust import held_part, trust
 
 Masks = dict[str, np.ndarray]
+EMPTY = (
+    "film in better light, before another colour; or say which frames show the object held (first, last), which hand holds "
+    "it (side), and where it is in one frame (hint_frame with hint_box or hint_click); make clip: the same words in capitals"
+)
 
 
 def mask(
@@ -73,8 +77,5 @@ def _given_masks(frames: np.ndarray, given: dict[str, np.ndarray] | None) -> Mas
 def _check(masks: Masks) -> Masks:
     for kind in ("object", "hand"):
         if not masks[kind].any():
-            where = f"{kind} masks of the clip"
-            raise DataFailure(
-                where, "all are empty", f"the {kind} in some frame", "look at the clip and its tracked hand"
-            )
+            raise DataFailure(f"{kind} masks of the clip", "all are empty", f"the {kind} in some frame", EMPTY)
     return masks

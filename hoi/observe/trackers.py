@@ -18,6 +18,11 @@ from hoi.observe.from_file import from_tracks
 from hoi.observe.holding import choose_holding
 
 Hands = dict[str, np.ndarray]
+DARK = 40  # of 255, mean over a clip: below it detectors see little
+NO_HAND = (
+    "film in better light, the hand larger in the picture, or crop it to the hand; or say which frames show it (first, last) "
+    "and which hand it is (side); make clip: FIRST, LAST, SIDE"
+)
 
 
 def track(
@@ -117,9 +122,9 @@ def _seen_hands(
     found: Bool[np.ndarray, n] = np.array([s is not None for s in sightings])
     if not found.any():
         expected = "a hand, large enough and not wholly hidden, in some frame"
-        raise DataFailure(
-            "the clip's frames", f"no hand in any of {len(frames)}", expected, "look at the clip; crop it to the hand"
-        )
+        light = float(frames.mean())
+        dark = f", which are dark ({light:.0f} of 255 in the mean)" if light < DARK else ""
+        raise DataFailure("the clip's frames", f"no hand in any of {len(frames)}{dark}", expected, NO_HAND)
     confidence = np.array([0.0 if s is None else s.presence for s in sightings], np.float32)
     zeros = np.zeros((21, 5), np.float32)
     rows = np.stack([zeros if s is None else np.hstack([s.keypoints_px, s.keypoints_rel_m]) for s in sightings])

@@ -99,14 +99,15 @@ def _group(score: Score, key: str, groups: Mapping[str, Mapping[str, Any]]) -> s
 
 
 def failures(scores: Iterable[Score], variants: Sequence[str]) -> list[str]:
-    """A line a failed clip: what happened, in which stage, and where the log is."""
+    """A line a failed clip: what happened, in which stage, what to do, and where the log is."""
     lines = []
     for score in sorted(scores, key=lambda s: (variants.index(s["variant"]), s["clip"])):
         if score["failed"]:
             why = score.get("failure") or {}
             log = f" ({why['log']})" if why.get("log") else ""
             reason = f"{why.get('where')}: {why.get('found')}"
-            lines.append(f"{score['variant']}, {score['clip']}: {why.get('stage')}: {reason}{log}")
+            todo = f"; next: {why['next_step']}" if why.get("next_step") else ""
+            lines.append(f"{score['variant']}, {score['clip']}: {why.get('stage')}: {reason}{todo}{log}")
     return lines
 
 

@@ -40,7 +40,7 @@ def test_the_cli_records_it_in_every_output_and_ends_well(monkeypatch, tmp_path,
             read_mesh(tmp_path / name)
         assert (again.value.stage, again.value.log) == ("track_hand", "results/logs/a.log")
     told = capsys.readouterr()
-    assert "no hand" in told.out and "expected" in told.err
+    assert "no hand; next: look" in told.out and "expected" in told.err
 
 
 def test_a_failure_passed_on_keeps_its_first_stage_and_log(monkeypatch, tmp_path):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from hoi.artefacts import write_json
-from hoi.errors import InputError
+from hoi.artefacts import write_failure, write_json
+from hoi.errors import DataFailure, InputError
 from hoi.summary import failures, summary
 
 HEADER = "variant,category,clips,failures,F@5mm,F@10mm,CD_cm2,MPJPE_mm,mask_IoU,silhouette_IoU,seconds"
@@ -44,9 +44,36 @@ def test_failures_are_listed_with_reason_and_log_and_the_exit_status_tells(tmp_p
     with pytest.raises(SystemExit) as exit_:
         failures(tmp_path)
     assert exit_.value.code == 0 and capsys.readouterr().out == "0 of 1 scored fits failed\n"
-    why = {"stage": "track_hand", "where": "frames", "found": "no hand in any of 4", "log": "results/logs/a.log"}
+    why = {
+        "stage": "track_hand",
+        "where": "frames",
+        "found": "no hand in any of 4",
+        "next_step": "light",
+        "log": "logs/a",
+    }
     write_json(tmp_path / "scores/hull/cup.json", {"failed": True, "variant": "hull", "clip": "cup", "failure": why})
     with pytest.raises(SystemExit) as exit_:
         failures(tmp_path)
-    told = "hull, cup: track_hand: frames: no hand in any of 4 (results/logs/a.log)\n1 of 2 scored fits failed\n"
+    told = "hull, cup: track_hand: frames: no hand in any of 4; next: light (logs/a)\n1 of 2 scored fits failed\n"
     assert exit_.value.code == 1 and capsys.readouterr().out == told
+
+
+def test_a_failed_clip_is_no_result_and_says_what_to_do(tmp_path, monkeypatch, capsys):
+    _run(tmp_path, monkeypatch, 200)
+    failure = DataFailure(
+        "the clip's frames", "no hand in any of 4", "a hand", "film in better light", "track_hand", "a.log"
+    )
+    for name in ("object.ply", "coloured.glb"):
+        write_failure(tmp_path / "fits/no_prior/cup" / name, failure)
+    summary(tmp_path)
+    told = capsys.readouterr().out
+    assert f"{tmp_path}/fits/no_prior/cup/  no result: track_hand: the clip's frames\n" in told
+    assert "found:    no hand in any of 4\n" in told and "next:     film in better light\n" in told and "a.log" in told
+    assert "coloured.glb" not in told and "mug_0/  still.png  object.ply" in told
+    table = tmp_path / "own.tsv"
+    table.write_text("clip\tsource\tpath\nmug_0\tvideo\ta.mp4\n")
+    summary(tmp_path, table)
+    table.write_text("clip\tsource\tpath\ncup\tvideo\ta.mp4\n")
+    with pytest.raises(SystemExit) as end:
+        summary(tmp_path, table)
+    assert end.value.code == 1

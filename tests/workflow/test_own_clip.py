@@ -3,7 +3,11 @@
 import os
 import shutil
 import subprocess
+import sys
+from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from hoi.errors import InputError
@@ -88,3 +92,28 @@ def test_an_own_clip_is_planned(checkout):
     jobs = checkout.planned("--configfile", "config/config.yaml", "config/own_clip.yaml")
     stages = ("prepare_clip", "track_hand", "mask_clip", "fit_clip", "show_clip", "score_clip")
     assert jobs == dict.fromkeys((*stages, "make_table", "report_clip", "make_report"), 1)
+
+
+@pytest.mark.slow
+def test_a_clip_without_a_hand_ends_badly_and_says_what_to_do(checkout):
+    """`make clip` itself, on the installed environment."""
+    video = checkout.path / "wall.mp4"
+    writer = cv2.VideoWriter(str(video), cv2.VideoWriter_fourcc(*"mp4v"), 10, (160, 120))
+    for grey in (150, 155, 160, 165):
+        writer.write(np.full((120, 160, 3), grey, np.uint8))
+    writer.release()
+    shutil.copy(ROOT / "Makefile", checkout.path)
+    (checkout.path / ".venv").mkdir()
+    (checkout.path / ".venv/ready").touch()
+    words = [f"VIDEO={video}", "CATEGORY=Cup", f"PATH={Path(sys.executable).parent}:{os.environ['PATH']}"]
+    command = ["make", "-o", ".venv/ready", "clip", *words]
+    done = subprocess.run(
+        command, cwd=checkout.path, env=checkout.environment, capture_output=True, text=True, timeout=600
+    )
+    assert done.returncode != 0, done.stdout
+    end = done.stdout.split("results/fits/diffhoi/wall/")[-1]
+    assert "no result: track_hand: the clip's frames" in end and "no hand in any of 4" in end
+    assert "next:     film in better light" in end and ".ply" not in end
+    table = (checkout.path / "results/tables/main.md").read_text()
+    assert "next: film in better light" in table
+    assert "film in better light" in (checkout.path / "results/report/clips/wall/index.html").read_text()

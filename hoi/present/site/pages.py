@@ -155,11 +155,12 @@ def _headline(score: Record, run: Record) -> list[str]:
 
 
 def _failure(score: Record) -> str:
-    """Why there is no result, where there is none."""
+    """Why there is no result, where there is none, and what to do."""
     if not score.get("failed"):
         return ""
     why = score.get("failure") or {}
-    return f"No result, and charged for it: {why.get('stage') or 'fit_clip'} found {why.get('found') or 'no surface'}."
+    found = f"No result, and charged for it: {why.get('stage') or 'fit_clip'} found {why.get('found') or 'no surface'}."
+    return f"{found} What to do: {why['next_step']}." if why.get("next_step") else found
 
 
 def _card(clip: str, scores: Sequence[Record]) -> dict[str, str]:

@@ -42,6 +42,8 @@ def test_no_hand_is_told_with_what_to_do(tmp_path, real_frames, track_settings):
     wall = np.repeat(real_frames[:1, :, :40], 16, axis=2)[:, :, :640].repeat(4, 0)
     with pytest.raises(DataFailure, match=r"no hand in any of 4(.|\n)*crop it to the hand"):
         tracked(filmed(tmp_path / "a.mp4", wall), track_settings)
+    with pytest.raises(DataFailure, match=r"no hand in any of 4, which are dark(.|\n)*film in better light"):
+        tracked(filmed(tmp_path / "b.mp4", np.zeros_like(wall)), track_settings)
 
 
 def test_a_hand_that_leaves_is_gone_and_reported(tmp_path, real_frames, track_settings):

@@ -16,7 +16,13 @@ from hoi.present.table_text import to_csv, to_latex, to_markdown
 from hoi.present.tables import bootstrap, check_same_making, failures, table_rows
 
 TABLE = MakeTable(variants=["ours", "hull"], columns=["f5", "cd_cm2", "mask_iou_object", "seconds"])
-WHY = {"stage": "track_hand", "log": "results/logs/a.log", "where": "frames", "found": "no hand in any of 4"}
+WHY = {
+    "stage": "track_hand",
+    "log": "results/logs/a.log",
+    "where": "frames",
+    "found": "no hand in any of 4",
+    "next_step": "light",
+}
 
 
 def score(variant, clip, category, f5, cd, iou, seconds=10.0, failed=False, code="c1", settings="s1"):
@@ -107,7 +113,7 @@ def test_markdown_bold_dashes_failures():
     assert lines[3] == "|  | knife | 1 | 1 | 0.000 | 100.00 | 0.600 | 10 |"  # nobody to beat
     assert lines[5] == "|  | film (no true shape) | 1 | 0 | – | – | 0.400 | 10 |"
     assert lines[6] == "| hull | mug | 1 | 0 | 0.200 | **1.50** | **0.900** | **4** |"
-    assert "- ours, k1: track\\_hand: frames: no hand in any of 4 (results/logs/a.log)" in text
+    assert "- ours, k1: track\\_hand: frames: no hand in any of 4; next: light (results/logs/a.log)" in text
 
 
 def test_a_reason_is_no_markup():

@@ -69,9 +69,10 @@ def test_index_pages_escape_everything():
 
 
 def test_a_failed_fit_says_why():
-    score = SCORE | {"category": "mug", "failure": {"stage": "mask_clip", "found": "empty masks"}}
+    why = {"stage": "mask_clip", "found": "empty masks", "next_step": "give a hint"}
+    score = SCORE | {"category": "mug", "failure": why}
     page = clip_page("a", ABOUT, {}, {"v": ""}, {"v": score}, {"v": RUN}, {"v": {}})
-    assert "mask_clip found empty masks." in page
+    assert "mask_clip found empty masks. What to do: give a hint." in page
 
 
 def test_what_the_sides_nobody_filmed_rest_on_is_said():
