@@ -60,8 +60,8 @@ FILES = (
     FileKind("fits/{variant}/{clip}/poses.npz", "refined hand, object and camera", "fit_clip",
              "show_clip, score_clip, report_clip", "poses"),
     FileKind("fits/{variant}/{clip}/history.parquet", "a row a logged step, a column a loss term", "fit_clip", "people"),
-    FileKind("fits/{variant}/{clip}/run.json", "commit, dirty, settings, seed, seconds, versions, threads; body: recalled, "
-             "imagined or none", "fit_clip",
+    FileKind("fits/{variant}/{clip}/run.json", "commit, dirty, settings, seed, seconds, versions, threads; hands, masks: "
+             "tracker and masker; body: recalled, imagined or none", "fit_clip",
              "score_clip, report_clip, make_report"),
     FileKind("fits/{variant}/{clip}/scene.glb", "animated hand and object, glTF 2.0 (y up), metres", "fit_clip", "people"),
     FileKind("fits/{variant}/{clip}/checkpoint/", "state of the fit, replaced every minute, gone when it has ended", "fit_clip",

@@ -46,11 +46,13 @@ SCHEMAS: dict[str, dict[str, Array]] = {
         "is_right": Array("bool", "", "side of the hand"),
         "model": Array("str", "", "the hand: open, mano or manopth; open where it is not said", optional=True),
         "model_files": Array("str", "", "folder of MANO's licensed files, empty for the open hand", optional=True),
+        "tracker": Array("str", "", "which one it was, with what the clip brought, or why not", optional=True),
     },
     "masks": {
         "object": Array("bool", "N H W", "visible pixels of the held object"),
         "hand": Array("bool", "N H W", "visible pixels of the holding hand (the forearm may be in it)"),
         "confidence": Array("float32", "N", "trust in this frame's masks, 0 to 1"),
+        "masker": Array("str", "", "which one it was, with what the clip brought, or why not", optional=True),
     },
     "poses": {
         "T_cam_obj": Array("float32", "N 4 4", "object frame to camera, metres"),

@@ -116,7 +116,7 @@ class Study(BaseModel):
         return self.owners[variant, stage]
 
     def runs_on(self, variant: str, row: ClipRow) -> bool:
-        """Can this variant run on this clip: given hands, tracks and masks must be there."""
+        """Can this variant run on this clip: given hands, tracks and masks must be there; `auto` does without."""
         tracker = self.settings(variant, "track_hand").tracker
         if row.source == "procedural":
             return tracker != "file"
@@ -127,7 +127,7 @@ class Study(BaseModel):
         else:
             given = "tracks.npz" if tracker == "file" else "hands.npz"
             given_hands, given_masks = (path / given).exists(), (path / "masks").is_dir()
-        hands = tracker == "mediapipe" or given_hands
+        hands = tracker in ("mediapipe", "auto") or given_hands
         return hands and (self.settings(variant, "mask_clip").masker != "given" or given_masks)
 
     def as_json(self, variant: str, stage: str) -> str:

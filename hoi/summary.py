@@ -9,9 +9,13 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from hoi.artefacts import raise_recorded, read_json
+from hoi.category import unknown_category
+from hoi.clip import read_clip
 from hoi.errors import DataFailure, InputError
 from hoi.present.tables import failures as failed_lines
 from hoi.table import read_table
+
+ASSUMED = ": all sizes are right to some 10 %; give it in pixels (focal_px; make clip: FOCAL; docs/wild.md says how)"
 
 
 def summary(results: Path = Path("results"), clips: Path | None = None) -> None:
@@ -30,8 +34,10 @@ def summary(results: Path = Path("results"), clips: Path | None = None) -> None:
     fits = [fit for fit in fits if wanted is None or fit.parent.name in wanted]
     failed = {fit: failure for fit in fits if (failure := _failure(fit))}
     for fit in fits:
-        told = _no_result(fit, failed[fit]) if fit in failed else _result(fit)
-        sys.stdout.write(f"{told}\n")
+        told = [_no_result(fit, failed[fit])] if fit in failed else [_result(fit)]
+        if wanted is not None and fit not in failed:
+            told += [f"  {fact}" for fact in _rests_on(fit, results / "clips" / fit.parent.name)]
+        sys.stdout.write("\n".join(told) + "\n")
     if (page := results / "report/index.html").exists():
         sys.stdout.write(f"open in a browser: {page}\n")
     if wanted is not None and failed:
@@ -51,6 +57,16 @@ def _result(fit: Path) -> str:
     """Where to look."""
     names = ("still.png", "overlay.mp4", "object.ply", "coloured.ply", "coloured.glb")
     return f"{fit.parent}/  {'  '.join(name for name in names if (fit.parent / name).exists())}"
+
+
+def _rests_on(fit: Path, clip: Path) -> list[str]:
+    """What a result depends on, and how to give what was assumed."""
+    run, lens = read_json(fit.with_name("run.json")), read_json(clip / "source.json")["intrinsics"]
+    facts = [f"{word}: {run[word]}" for word in ("hands", "masks", "body") if word in run]
+    unknown = unknown_category(read_clip(clip).info.category)
+    return ["; ".join(facts), f"focal length: {lens}{ASSUMED if lens.startswith('assumed') else ''}"] + [
+        unknown
+    ] * bool(unknown)
 
 
 def _no_result(fit: Path, failure: DataFailure) -> str:

@@ -77,7 +77,7 @@ class HandFitting(Section):
 class TrackHand(Section):
     """The holding hand in every frame."""
 
-    tracker: Literal["given", "noisy", "mediapipe", "file"]
+    tracker: Literal["given", "noisy", "mediapipe", "file", "auto"]
     fitting: HandFitting
     palm_threshold: Fraction
     palm_threshold_hard: Fraction
@@ -114,7 +114,7 @@ class Sam2(Section):
 class MaskClip(Section):
     """Visible pixels of the hand and the held object in every frame."""
 
-    masker: Literal["given", "grasp", "detectron2", "sam2"]
+    masker: Literal["given", "grasp", "detectron2", "sam2", "auto"]
     detectron2: Detectron2
     sam2: Sam2
     detection_weight: NonNegative

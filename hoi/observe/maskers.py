@@ -1,7 +1,7 @@
 """Visible pixels of hand and held object in every frame, by one of four maskers.
 
 `given`, `grasp` (pixels, the tracked hand, and the package's own network, hoi.masknet), and `detectron2`, `sam2`, whose masks are
-further evidence for `grasp`.
+further evidence for `grasp`. Which of them `auto` means: hoi.observe.auto.
 """
 
 import numpy as np

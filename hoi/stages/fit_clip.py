@@ -41,7 +41,8 @@ def fit_clip(
     """
     torch.set_num_threads(threads)
     source = read_clip(clip)
-    observed = Observations.from_arrays(read_npz("masks", masks), read_npz("hands", hands))
+    masked, tracked = read_npz("masks", masks), read_npz("hands", hands)
+    observed = Observations.from_arrays(masked, tracked)
     learned = _learned(prior, source.info.category, config.prior.text_encoder)
     templates = _templates(source.info.category, config)
     made_from = {"category": source.info.category, "files": [checksum(p) for p in (hands, masks, *prior) if p.exists()]}
@@ -61,7 +62,8 @@ def fit_clip(
             scene, result.mesh, p["T_cam_obj"], hand, p["K"].mean(0), (width, height), float(source.info.fps or 15)
         )
         code = code_of("track_hand", "mask_clip", "fit_clip")
-        more = {"threads": threads, "code": code, "body": _body(result.history)}
+        rests_on = {"hands": str(tracked.get("tracker", "")), "masks": str(masked.get("masker", ""))}
+        more = {"threads": threads, "code": code, **rests_on, "body": _body(result.history)}
         write_json(run, run_record(config, seed, seconds, more))
 
 

@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from hoi.artefacts import Output, raise_recorded, read_json, write_json, write_npz
 from hoi.clip import FAILED, read_clip
 from hoi.config import HandChoice, TrackHand
+from hoi.observe.auto import taken_tracker
 from hoi.observe.quality import track_quality
 from hoi.observe.trackers import track
 
@@ -13,9 +16,10 @@ def track_hand(clip: Path, config: TrackHand, hand: HandChoice, seed: int, outpu
     """Track the hand through a prepared clip; write it, and how well it went."""
     raise_recorded(clip / FAILED)
     source = read_clip(clip)
-    given = source.given_tracks() if config.tracker == "file" else source.given_hands()
-    hands = track(source.frames(), source.K(), source.info.side, given, config, hand, seed)
-    write_npz("hands", output, **hands)
-    offsets = config.fitting.keypoint_offsets_mm if config.tracker == "mediapipe" else None
+    taken = taken_tracker(config.tracker, source, hand)
+    settings = config.model_copy(update={"tracker": taken.name})
+    hands = track(source.frames(), source.K(), source.info.side, taken.given, settings, hand, seed)
+    write_npz("hands", output, **hands, tracker=np.array(str(taken)))
+    offsets = config.fitting.keypoint_offsets_mm if taken.name == "mediapipe" else None
     focal = read_json(clip / "source.json")["intrinsics"]
-    write_json(quality, {"tracker": config.tracker, "focal_length": focal} | track_quality(hands, offsets))
+    write_json(quality, {"tracker": str(taken), "focal_length": focal} | track_quality(hands, offsets))

@@ -34,6 +34,28 @@ def test_a_narrow_terminal_names_the_columns_it_leaves_out(tmp_path, monkeypatch
     assert max(len(line) for line in out.splitlines() if "┃" in line) <= 80
 
 
+def _said_of(results, category, lens):
+    (results / "clips/mug_0").mkdir(parents=True, exist_ok=True)
+    (results / "clips/mug_0/clip.yaml").write_text(f"category: {category}\n")
+    write_json(results / "clips/mug_0/source.json", {"intrinsics": lens})
+    write_json(results / "fits/no_prior/mug_0/run.json", {"hands": "mediapipe", "masks": "given", "body": "recalled"})
+
+
+def test_an_own_clip_is_told_what_it_rests_on(tmp_path, monkeypatch, capsys):
+    _run(tmp_path, monkeypatch, 200)
+    (tmp_path / "own.tsv").write_text("clip\tsource\tpath\nmug_0\tvideo\ta.mp4\n")
+    _said_of(tmp_path, "mug", "the file's lens, 26 mm (35 mm equivalent)")
+    summary(tmp_path, tmp_path / "own.tsv")
+    told = capsys.readouterr().out
+    assert "hands: mediapipe; masks: given; body: recalled\n" in told and "equivalent)\n" in told
+    assert "10 %" not in told and "no known category" not in told
+    _said_of(tmp_path, "hammer", "assumed: the picture's longer side")
+    summary(tmp_path, tmp_path / "own.tsv")
+    told = capsys.readouterr().out
+    assert "longer side: all sizes are right to some 10 %" in told and "FOCAL" in told
+    assert "'hammer' is no known category" in told
+
+
 def test_no_tables_is_an_error_that_says_what_to_run(tmp_path):
     with pytest.raises(InputError, match="make demo"):
         summary(tmp_path)
@@ -72,6 +94,7 @@ def test_a_failed_clip_is_no_result_and_says_what_to_do(tmp_path, monkeypatch, c
     assert "coloured.glb" not in told and "mug_0/  still.png  object.ply" in told
     table = tmp_path / "own.tsv"
     table.write_text("clip\tsource\tpath\nmug_0\tvideo\ta.mp4\n")
+    _said_of(tmp_path, "mug", "clips table")
     summary(tmp_path, table)
     table.write_text("clip\tsource\tpath\ncup\tvideo\ta.mp4\n")
     with pytest.raises(SystemExit) as end:

@@ -150,8 +150,8 @@ def _facts(about: Record, scores: Mapping[str, Record]) -> list[str]:
 def _headline(score: Record, run: Record) -> list[str]:
     """What a fit's column says under its name."""
     known = [key for key in ("f5", "cd_cm2", "silhouette_iou") if score.get(key) is not None]
-    body = [f"body {run['body']}"] if run.get("body", "none") != "none" else []
-    return [f"{title(key)} {shown(score[key])}" for key in known] + body
+    rests_on = [f"{word}: {run[word]}" for word in ("hands", "masks", "body") if run.get(word)]
+    return [f"{title(key)} {shown(score[key])}" for key in known] + rests_on
 
 
 def _failure(score: Record) -> str:

@@ -80,11 +80,11 @@ def test_what_the_sides_nobody_filmed_rest_on_is_said():
     page = clip_page(
         "a", ABOUT | {"category": "hammer"}, {}, {"v": ""}, {"v": score}, {"v": RUN | {"body": "imagined"}}, {"v": {}}
     )
-    assert "is no known category (mug," in page and "body imagined" in page
+    assert "is no known category (mug," in page and "body: imagined" in page
     page = clip_page(
         "a", ABOUT | {"category": "mug"}, {}, {"v": ""}, {"v": score}, {"v": RUN | {"body": "none"}}, {"v": {}}
     )
-    assert "no known category" not in page and "body none" not in page
+    assert "no known category" not in page and "body: none" in page
 
 
 def test_differing_settings_are_marked_and_counted():
