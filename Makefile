@@ -10,7 +10,7 @@ TOOLS := .venv/test-tools
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 # What `make clip` takes, from its command line alone. By `value` and the environment: neither make nor the shell reads it as code.
-$(foreach word,VIDEO CATEGORY NAME SIDE FIRST LAST FOCAL,$(eval \
+$(foreach word,VIDEO CATEGORY NAME SIDE FIRST LAST FOCAL HINT_FRAME HINT_BOX HINT_CLICK,$(eval \
 	override export $(word) := $$(if $$(filter command,$$(origin $(word))),$$(value $(word)))))
 
 .PHONY: help demo clip test test-unit lint format install benchmark clean
@@ -24,7 +24,8 @@ demo: $(READY) ## the real clip and six made ones, from pixels to meshes, table 
 
 clip: $(READY) ## your own video to meshes and report: make clip VIDEO=my.mov CATEGORY=mug (docs/wild.md)
 	@python -m hoi own_clip --table results/own_clip.tsv --video="$$VIDEO" --category="$$CATEGORY" --name="$$NAME" \
-		--side="$$SIDE" --first="$$FIRST" --last="$$LAST" --focal_px="$$FOCAL"
+		--side="$$SIDE" --first="$$FIRST" --last="$$LAST" --focal_px="$$FOCAL" \
+		--hint_frame="$$HINT_FRAME" --hint_box="$$HINT_BOX" --hint_click="$$HINT_CLICK"
 	snakemake --cores $(CORES) --configfile config/config.yaml config/own_clip.yaml
 	@python -m hoi summary --clips results/own_clip.tsv
 
