@@ -74,17 +74,24 @@ SCHEMAS: dict[str, dict[str, Array]] = {
         "found": Array("bool", "N", "is this frame's hand known, not bridged; all where it is not said", optional=True),
     },
     "tracks": {
-        "keypoints_cam": Array("float32", "M 21 3", "OpenPose order, in the tracker's camera, metres (cam_t added)"),
+        "keypoints_cam": Array(
+            "float32",
+            "M 21 3",
+            "OpenPose order, in the tracker's camera, metres (cam_t added); else MANO's four",
+            optional=True,
+        ),
         "focal_px": Array(
             "float32", "", "focal length of the tracker's camera, pixels of the frames; centre in the middle"
         ),
         "is_right": Array("bool", "M", "side of each row's hand"),
         "frames": Array("int64", "M", "frame of each row, from 0; a frame may have none, or several hands"),
         "confidence": Array("float32", "M", "0 to 1; 1 if not given", optional=True),
-        "global_orient": Array("float32", "M 3", "MANO, axis-angle; for your records, not read", optional=True),
-        "hand_pose": Array("float32", "M 45", "MANO, axis-angle; for your records, not read", optional=True),
-        "betas": Array("float32", "M 10", "MANO; for your records, not read", optional=True),
-        "cam_t": Array("float32", "M 3", "MANO's translation; for your records, not read", optional=True),
+        "global_orient": Array(
+            "float32", "M 3", "MANO's right hand, axis-angle; mirrored if it is a left one", optional=True
+        ),
+        "hand_pose": Array("float32", "M 45", "the same, from the flat hand", optional=True),
+        "betas": Array("float32", "M 10", "of MANO's right hand", optional=True),
+        "cam_t": Array("float32", "M 3", "MANO's translation, after the mirror, metres", optional=True),
     },
     "scored_poses": {
         "T_cam_obj": Array("float32", "N 4 4", "object frame to camera, metres", optional=True),

@@ -6,7 +6,7 @@ source.json                where the frames come from (prepared clips only)
 failure.json               why the clip could not be read; its frames are then grey (prepared clips only)
 masks/{object,hand}/*.png  given masks, 0/255                                 -- read by masker `given`
 hands.npz                  given hands                                        -- read by trackers `given`, `noisy`
-tracks.npz                 another tracker's keypoints                        -- read by tracker `file`
+tracks.npz                 another tracker's keypoints or MANO parameters     -- read by tracker `file`
 gt/                        object.ply, poses.npz, masks/{object,hand}/*.png   -- read by scoring alone
 """
 
@@ -26,6 +26,7 @@ from hoi.category import plain_category
 from hoi.errors import InputError
 
 FAILED = "failure.json"
+MANO_PARAMETERS = ("global_orient", "hand_pose", "betas", "cam_t")  # of a tracker's file, in place of keypoints
 FRAME_SUFFIXES = (".png", ".jpg", ".jpeg")
 
 
@@ -119,7 +120,13 @@ class Clip:
     def given_tracks(self) -> dict[str, np.ndarray] | None:
         """Another tracker's hands (schema `tracks`), or None if the clip brings none."""
         path = self.path / "tracks.npz"
-        return read_npz("tracks", path) if path.exists() else None
+        if not path.exists():
+            return None
+        tracks = read_npz("tracks", path)
+        if "keypoints_cam" not in tracks and not tracks.keys() >= set(MANO_PARAMETERS):
+            expected = f"keypoints_cam, or all of {', '.join(MANO_PARAMETERS)}"
+            raise InputError(path, f"keys {sorted(tracks)}", expected, "add them (docs/wild.md)")
+        return tracks
 
 
 def read_clip(path: Path | str) -> Clip:

@@ -95,7 +95,7 @@ def _checked(said: dict[str, str]) -> ClipRow:
         column = str(first["loc"][0])
         word, expected, todo = WORDS[column]
         raise InputError(f"{word}={said[column]}", message, expected, todo)
-    given = [f"{WORDS[column][0]}={word}" for column, word in said.items() if column in WORDS and column != "path"]
+    given = [f"{WORDS[column][0]}={word}" for column, word in said.items() if column in WORDS.keys() - {"clip", "path"}]
     expected = re.sub(r"\b(hint_\w+|first|last)\b", lambda found: found[0].upper(), message)
     raise InputError(" ".join(given), "words that do not agree", expected, "correct them")
 

@@ -1,19 +1,22 @@
 """Hands that another tracker (HaMeR, WiLoR, ...) found, from a file: its keypoints, explained by our hand.
 
-Such trackers give MANO's parameters, which need MANO's files, and the keypoints that follow from them, which do not. They
-see each hand in a crop, through a camera of their own: so the keypoints are taken as pixels of their camera and as
-directions of bones, and our hand is fitted to both in the clip's camera, as to our own tracker's.
+Such trackers give MANO's parameters, which need MANO's files, and the keypoints that follow from them, which do not: those
+are taken where the file has them. They see each hand in a crop, through a camera of their own: so the keypoints are taken as
+pixels of their camera and as directions of bones, and our hand is fitted to both in the clip's camera, as to our own tracker's.
 """
 
 import numpy as np
+import torch
 from jaxtyping import Bool, Float
 
 from hoi.config import HandChoice, HandFitting
 from hoi.errors import DataFailure, InputError
 from hoi.hand.choice import chosen_hand
 from hoi.hand.fitting import HandFit, fit_hand
+from hoi.hand.mano import read_mano
 
 Tracks = dict[str, np.ndarray]
+MIRROR = np.array([-1, 1, 1], np.float32)
 NO_OFFSET = [(0.0, 0.0, 0.0)] * 21  # MANO's keypoints are the model's own
 
 
@@ -24,6 +27,8 @@ def from_tracks(
     """Our hand in every frame, and keypoints_px, confidence, found, is_right. `tracks` is of schema `tracks`; `size` is
     (height, width) of the frames. Side None: the one with more rows.
     """
+    if "keypoints_cam" not in tracks:
+        tracks = tracks | {"keypoints_cam": mano_keypoints(tracks, choice)}
     right = bool(np.mean(tracks["is_right"]) >= 0.5) if side is None else side == "right"
     px, rel, confidence = per_frame(tracks, right, frame_count, size)
     found: Bool[np.ndarray, n] = confidence > 0
@@ -37,6 +42,23 @@ def from_tracks(
     exact = settings.model_copy(update={"keypoint_offsets_mm": NO_OFFSET})
     fitted = fit_hand(px, rel, confidence, K, chosen_hand("right" if right else "left", choice), exact)
     return fitted, {"keypoints_px": px, "confidence": confidence, "found": found, "is_right": np.array(right)}
+
+
+def mano_keypoints(tracks: Tracks, choice: HandChoice) -> Float[np.ndarray, "m 21 3"]:
+    """Keypoints of a tracker's MANO parameters in its camera, metres: HaMeR and WiLoR pose the right hand, in MANO's own frame,
+    and mirror it for a left one. Needs MANO's files, whichever hand is fitted.
+    """
+    if choice.files is None:
+        raise InputError(
+            "tracks.npz", "MANO's parameters alone", "keypoints_cam, or MANO's files to make them with",
+            "add keypoints_cam (docs/wild.md), or set hand.files (docs/stack.md)",
+        )  # fmt: skip
+    hand, file = chosen_hand("right", choice.model_copy(update={"model": "mano"})), read_mano(choice.files, "right")
+    with torch.no_grad():
+        X = hand(*(torch.from_numpy(tracks[key]) for key in ("hand_pose", "betas", "global_orient"))).keypoints.numpy()
+    X = X + np.stack([file.wrist(betas) for betas in tracks["betas"]])[:, None]
+    X = np.where(tracks["is_right"][:, None, None], X, X * MIRROR) + tracks["cam_t"][:, None]
+    return X.astype(np.float32)
 
 
 def per_frame(

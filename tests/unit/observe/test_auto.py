@@ -6,8 +6,8 @@ import json
 import numpy as np
 import yaml
 
-from hoi.artefacts import read_json, read_npz
-from hoi.clip import ClipInfo, Intrinsics, Prepared, read_clip, write_clip
+from hoi.artefacts import check, read_json, read_npz
+from hoi.clip import MANO_PARAMETERS, ClipInfo, Intrinsics, Prepared, read_clip, write_clip
 from hoi.config import HandChoice
 from hoi.observe.auto import taken_masker, taken_tracker
 from hoi.stages.mask_clip import mask_clip
@@ -41,6 +41,10 @@ def given_hands():
     }
 
 
+def tracks():
+    return check("tracks", tracks_of(true_hand("right"), 400, True), "tracks")
+
+
 def drawn_masks(frames=N):
     one = np.zeros(SIZE, bool)
     one[50:90, 60:100] = True
@@ -48,8 +52,7 @@ def drawn_masks(frames=N):
 
 
 def test_hands_are_those_of_the_clip_if_they_are_whole(tmp_path):
-    tracks = tracks_of(true_hand("right"), 400, True)
-    both = clip_with(tmp_path / "both", tracks=tracks, hands=given_hands())
+    both = clip_with(tmp_path / "both", tracks=tracks(), hands=given_hands())
     assert str(taken_tracker("auto", both, OPEN)) == "file (tracks.npz)"
     assert (
         taken_tracker("given", both, OPEN).given.keys() == given_hands().keys()
@@ -59,6 +62,12 @@ def test_hands_are_those_of_the_clip_if_they_are_whole(tmp_path):
     sideless = taken_tracker("auto", clip_with(tmp_path / "sideless", None, hands=given_hands()), OPEN)
     assert sideless.name == "mediapipe" and "side" in str(sideless)
     assert str(taken_tracker("auto", clip_with(tmp_path / "bare"), OPEN)) == "mediapipe"
+    parameters = {k: np.zeros((N, n), np.float32) for k, n in zip(MANO_PARAMETERS, (3, 45, 10, 3), strict=True)}
+    mano = clip_with(tmp_path / "mano", tracks={k: v for k, v in tracks().items() if k != "keypoints_cam"} | parameters)
+    assert (
+        "hand.files" in str(taken_tracker("auto", mano, OPEN)) and taken_tracker("auto", mano, OPEN).name == "mediapipe"
+    )
+    assert taken_tracker("auto", mano, FILES).name == "file"
 
 
 def test_masks_are_those_of_the_clip_if_there_is_one_a_frame(tmp_path, mask_settings, monkeypatch):
@@ -79,7 +88,7 @@ def test_masks_are_those_of_the_clip_if_there_is_one_a_frame(tmp_path, mask_sett
 
 
 def test_the_stages_take_them_and_say_which(tmp_path, track_settings, mask_settings):
-    clip = clip_with(tmp_path / "clip", masks=drawn_masks(), tracks=tracks_of(true_hand("right"), 400, True)).path
+    clip = clip_with(tmp_path / "clip", masks=drawn_masks(), tracks=tracks()).path
     hands, quality, masks = (tmp_path / name for name in ("hands.npz", "hands.json", "masks.npz"))
     track_hand(clip, track_settings.model_copy(update={"tracker": "auto"}), OPEN, 0, hands, quality)
     assert str(read_npz("hands", hands)["tracker"]) == read_json(quality)["tracker"] == "file (tracks.npz)"

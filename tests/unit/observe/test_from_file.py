@@ -11,11 +11,14 @@ from hoi.config import HandChoice, PrepareClip
 from hoi.errors import DataFailure, InputError
 from hoi.geometry.cameras import project
 from hoi.geometry.rotations import transform
+from hoi.hand.mano import read_mano
 from hoi.hand.model import load_hand
+from hoi.observe.from_file import mano_keypoints
 from hoi.observe.quality import gaps, jitter_mm, track_quality
 from hoi.observe.trackers import track
 from hoi.sources.load import load_folder
 from hoi.table import ClipRow
+from tests.unit.hand.synthetic_mano import write_mano
 
 from .conftest import section
 
@@ -117,3 +120,37 @@ def test_quality_by_hand():
     X[1] = (0, 0.003, 0.004)  # second differences: 10 mm, then 5 mm
     assert jitter_mm(X) == pytest.approx((10 + 5) / 2)
     assert jitter_mm(X[:2]) is None
+
+
+def test_mano_parameters_stand_for_keypoints_where_its_files_are(tmp_path, track_settings):
+    """MANO by hand: the flat hand turned about the template's wrist, mirrored for a left one, then moved."""
+    write_mano(tmp_path, "right")
+    file, rng = read_mano(str(tmp_path), "right"), np.random.default_rng(0)
+    betas, cam_t = rng.normal(size=10).astype(np.float32), np.tile(np.float32([0.02, 0.03, 0.6]), (N, 1))
+    turn = np.tile(np.float32([0.3, 0.2, 1.5]), (N, 1))
+    parameters = {
+        "global_orient": turn,
+        "hand_pose": np.zeros((N, 45), np.float32),
+        "betas": np.tile(betas, (N, 1)),
+        "cam_t": cam_t,
+    }
+    rest = {"focal_px": np.float32(400), "frames": np.arange(N)}
+    mano, flat = OPEN.model_copy(update={"files": str(tmp_path)}), file.template + file.shape_basis @ betas
+    joints = file.joint_regressor @ flat
+    R = cv2.Rodrigues(turn[0].astype(float))[0]
+    for right in (True, False):
+        given = check("tracks", parameters | rest | {"is_right": np.full(N, right)}, "tracks")
+        X = (joints - joints[0]) @ R.T + joints[0]
+        X = (X if right else X * [-1, 1, 1]) + cam_t[0]
+        found = mano_keypoints(given, mano)
+        np.testing.assert_allclose(found[3, [0, 5, 6, 7]], X[[0, 1, 2, 3]], atol=1e-5)  # wrist and index finger
+        hands = track(FRAMES, K, None, given, track_settings.model_copy(update={"tracker": "file"}), mano, 0)
+        assert bool(hands["is_right"]) == right and hands["found"].all()
+        np.testing.assert_allclose(
+            hands["keypoints_px"], project(torch.from_numpy(K), torch.from_numpy(found)), atol=0.01
+        )
+    with pytest.raises(InputError, match=r"hand\.files"):
+        track(FRAMES, K, None, given, track_settings.model_copy(update={"tracker": "file"}), OPEN, 0)
+    write_npz("tracks", tmp_path / "tracks.npz", **{k: v for k, v in given.items() if k != "betas"})
+    with pytest.raises(InputError, match="keypoints_cam, or all of global_orient"):
+        read_clip(tmp_path).given_tracks()
