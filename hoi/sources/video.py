@@ -95,10 +95,8 @@ def read_footage(
             "missing_frames": max(0, wanted - take.read) + (timing.lost if lost_too else 0),
         } | looked  # fmt: skip
     if len(take.frames) < 2:
-        raise InputError(
-            path, f"{len(take.frames)} frames in the range {span.first}..{span.last}, stride {span.stride or 1}",
-            "at least 2 frames", "use a longer clip or a wider frame range",
-        )  # fmt: skip
+        read = len(frame_files(path)) if path.is_dir() else take.read
+        raise _too_few(path, span, len(take.frames), read)
     fps = fps / (span.stride or 1) if fps else None
     return Footage(np.stack(take.frames), take.indices, fps, take.scale, take.source_size, notes)
 
@@ -168,6 +166,16 @@ def _take(
         frames.append(_resize(frame, scale))
         indices.append(index)
     return Take(frames, indices, scale, size, read, decoder)
+
+
+def _too_few(path: Path, span: FrameRange, taken: int, read: int) -> InputError:
+    """A range that holds no clip; `read` frames are there up to its end."""
+    if span.first and span.first >= read > 1:
+        found = f"{read} frames, none from first = {span.first} on"
+        return InputError(path, found, f"first at most {read - 2}", "say an earlier first (make clip: FIRST)")
+    found = f"{taken} in the range, of {read} frames up to its end"
+    todo = "use a longer clip or a wider range: first, last, stride (make clip: FIRST, LAST)"
+    return InputError(path, found, "a video with at least 2 frames there", todo)
 
 
 def _check_size(path: Path, limits: MediaLimits) -> None:

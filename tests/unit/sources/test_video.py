@@ -55,6 +55,20 @@ def test_video_stride_scales_rate_and_keeps_indices(tmp_path):
     assert np.abs(footage.frames[1].mean() - 60) < 6
 
 
+@pytest.mark.parametrize(
+    ("span", "told"),
+    [((900, None, None), "6 frames, none from first = 900 on\n.*first at most 4"),
+     ((5, None, None), "1 in the range, of 6 frames"),
+     ((2, 2, None), "1 in the range, of 3 frames"), ((None, None, 9), "1 in the range, of 6 frames")],
+)  # fmt: skip
+def test_a_range_that_holds_no_clip_is_told_with_the_length(tmp_path, span, told):
+    with pytest.raises(InputError, match=told) as error:
+        read_footage(video(tmp_path / "clip.mp4"), FrameRange(*span), 32, SETTINGS.limits)
+    assert "None" not in str(error.value) and "FIRST" in str(error.value)
+    with pytest.raises(InputError, match=told.replace("of 3", "of 6")):
+        read_footage(folder(tmp_path / "c", 6) / "frames", FrameRange(*span), 64, SETTINGS.limits)
+
+
 def test_intrinsics_scale_with_the_frames_or_are_assumed(tmp_path):
     path = folder(tmp_path / "c", size=(480, 1280))
     (path / "clip.yaml").write_text("intrinsics: {fx: 1000, fy: 900, cx: 640, cy: 240}\nfps: 30\n")
