@@ -15,7 +15,7 @@ from hoi.errors import DataFailure, InputError
 from hoi.present.tables import failures as failed_lines
 from hoi.table import read_table
 
-ASSUMED = ": all sizes are right to some 10 %; give it in pixels (focal_px; make clip: FOCAL; docs/wild.md says how)"
+ASSUMED = "; all sizes are right to some 10 %; give it in pixels (focal_px; make clip: FOCAL; docs/wild.md says how)"
 
 
 def summary(results: Path = Path("results"), clips: Path | None = None) -> None:

@@ -52,7 +52,7 @@ def test_an_own_clip_is_told_what_it_rests_on(tmp_path, monkeypatch, capsys):
     _said_of(tmp_path, "hammer", "assumed: the picture's longer side")
     summary(tmp_path, tmp_path / "own.tsv")
     told = capsys.readouterr().out
-    assert "longer side: all sizes are right to some 10 %" in told and "FOCAL" in told
+    assert "longer side; all sizes are right to some 10 %" in told and "FOCAL" in told
     assert "'hammer' is no known category" in told
 
 
