@@ -15,7 +15,7 @@ from scipy.spatial import cKDTree
 
 from hoi.errors import InputError, SetupError
 from hoi.hand.model import OPEN_HAND, PARENTS, HandArrays, HandModel, Side, mirror, read_arrays
-from hoi.hand.plain_pickle import as_array, read_pickle
+from hoi.hand.plain_pickle import numbers, read_pickle
 
 # Vertices at the tips of thumb to little finger, as manopth has them and with it DiffHOI, HOI4D and DexYCB. smplx takes
 # neighbours of theirs (744, 320, 443, 554, 671).
@@ -70,9 +70,9 @@ def read_mano(folder: str, side: Side) -> ManoFile:
         )  # fmt: skip
     try:
         content = read_pickle(path)
+        arrays = {name: _array(content, name, path) for name in SHAPES}
     except InputError as error:
         raise SetupError(error.where, error.found, error.expected, error.next_step) from error
-    arrays = {name: _array(content, name, path) for name in SHAPES}
     if (arrays["kintree_table"][0, 1:].astype(int) != PARENTS[1:]).any():
         raise SetupError(path, "another order of joints", "MANO's kinematic tree", "get the file from its owners again")
     names = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "f", "hands_components", "hands_mean")
@@ -90,10 +90,10 @@ def _array(content: dict[str, Any], name: str, path: Path) -> np.ndarray:
     if name not in content:
         kind = "an SMPL file (no hand components)" if "v_template" in content else f"keys {sorted(content)[:8]}"
         raise SetupError(path, kind, expected, "use MANO_RIGHT.pkl and MANO_LEFT.pkl of mano_v1_2.zip")
-    array = as_array(content[name])
-    array = array[..., :10] if name == "shapedirs" else array
+    array = numbers(content, name, path)
+    array = array[..., :10] if name == "shapedirs" and array.ndim else array
     if array.shape != SHAPES[name]:
-        smpl = " (an SMPL file?)" if len(array) in (6890, 10475, 24, 52, 13776) else ""
+        smpl = " (an SMPL file?)" if array.shape[:1] in ((6890,), (10475,), (24,), (52,), (13776,)) else ""
         found = f"{name} of shape {array.shape}{smpl}"
         raise SetupError(path, found, expected, "use MANO_RIGHT.pkl and MANO_LEFT.pkl of mano_v1_2.zip")
     return array

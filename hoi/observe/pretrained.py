@@ -18,7 +18,7 @@ from torch import nn
 
 from hoi.config import Detectron2, Sam2
 from hoi.errors import InputError
-from hoi.hand.plain_pickle import as_array, read_pickle
+from hoi.hand.plain_pickle import numbers, read_pickle
 from hoi.observe.instances import Detections, followed, hints_of, hints_of_masks
 
 Frames = UInt8[np.ndarray, "n h w 3"]
@@ -78,16 +78,17 @@ def load_weights(model: nn.Module, path: Path) -> None:
     """
     if not path.is_file():
         raise InputError(path, "no such file", "a checkpoint", "set mask_clip.detectron2.weights (docs/stack.md)")
+    wanted = model.state_dict()
     if path.suffix == ".pkl":
-        content: dict[str, Any] = read_pickle(path)
-        read = {k: torch.from_numpy(as_array(v)) for k, v in content.get("model", content).items()}
+        content = read_pickle(path)
+        given = content["model"] if isinstance(content.get("model"), dict) else content
+        read = {k: torch.from_numpy(numbers(given, k, path)) for k in given if k in wanted}
     else:
         try:
             content = torch.load(path, map_location="cpu", weights_only=True)
         except (RuntimeError, KeyError, EOFError, pickle.UnpicklingError) as error:
             raise InputError(path, f"no plain checkpoint ({error})", "weights alone", "get the file again") from error
         read = content.get("model", content)
-    wanted = model.state_dict()
     learned = {k for k, _ in model.named_parameters()} | {k for k in wanted if k.endswith((".weight", ".bias"))}
     missing = sorted(learned - read.keys())
     other = [k for k in read if k in wanted and read[k].shape != wanted[k].shape]

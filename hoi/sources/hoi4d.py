@@ -22,7 +22,7 @@ from hoi.artefacts import read_json
 from hoi.clip import Prepared
 from hoi.config import HandChoice, MediaLimits, PrepareClip
 from hoi.errors import InputError
-from hoi.hand.plain_pickle import as_array, read_pickle
+from hoi.hand.plain_pickle import numbers, read_pickle
 from hoi.sources.datasets import (
     NO_MANO,
     PAGE,
@@ -51,6 +51,7 @@ CATEGORIES = {"C1": "ToyCar", "C2": "Mug", "C5": "Bottle", "C7": "Bowl", "C12": 
 EVENTS = (("events", "startTime", "endTime"), ("marks", "hdTimeStart", "hdTimeEnd"))  # both are released
 PARTS = ("HOI4D_annotations", "handpose/refinehandpose_right", "camera_params", "HOI4D_CAD_Model_for_release/rigid")
 IDLE = ("rest", "reachout", "stop")  # events between which an object is handled
+HAND_SHAPES = {"poseCoeff": (48,), "beta": (10,), "trans": (3,), "kps2D": (21, 2)}  # of a frame
 OBJECT, HAND = 1, 2  # labels of rigid categories' masks
 BOX_PAD, BOX_LEAST_PX, HAND_PAD = 0.8, 150, 0.4  # of the published crops
 
@@ -238,11 +239,10 @@ def _hand(folder: Path, index: int) -> dict[str, np.ndarray]:
     """Hand parameters of a frame."""
     path = file_of(folder, [f"{index}.pickle", f"{index:05d}.pickle"], "MANO parameters, one file a frame")
     content = read_pickle(path)
-    hand = {k: as_array(content.get(k, [])).astype(np.float64) for k in ("poseCoeff", "beta", "trans", "kps2D")}
+    hand = {k: numbers(content, k, path).astype(np.float64) for k in HAND_SHAPES if k in content}
     shapes = {k: v.shape for k, v in hand.items()}
-    if shapes != {"poseCoeff": (48,), "beta": (10,), "trans": (3,), "kps2D": (21, 2)}:
-        expected = "poseCoeff (48,), beta (10,), trans (3,), kps2D (21, 2)"
-        raise InputError(path, f"{shapes}", expected, "known faults of the release: take other frames")
+    if shapes != HAND_SHAPES:
+        raise InputError(path, f"{shapes}", f"{HAND_SHAPES}", "known faults of the release: take other frames")
     return hand
 
 

@@ -19,7 +19,7 @@ from hoi.config import HandChoice, PrepareClip
 from hoi.errors import InputError
 from hoi.hand.mano import ManoFile, read_mano
 from hoi.hand.model import KEYPOINTS
-from hoi.hand.plain_pickle import as_array, read_pickle
+from hoi.hand.plain_pickle import numbers, read_pickle
 from hoi.sources.datasets import (
     NO_MANO,
     DatasetTruth,
@@ -48,6 +48,8 @@ YCB = (
     "040_large_marker", "051_large_clamp", "052_extra_large_clamp", "061_foam_brick",
 )  # fmt: skip
 HAND = 255  # DexYCB's label of the hand
+NOTES = ("camMat", "objRot", "objTrans", "handJoints3D")  # of a frame in HO-3D
+HAND_NOTES = ("handPose", "handTrans", "handBeta")  # left out where a split is evaluated
 
 
 def load_ho3d(row: ClipRow, settings: PrepareClip, choice: HandChoice) -> tuple[Prepared, DatasetTruth]:
@@ -57,14 +59,14 @@ def load_ho3d(row: ClipRow, settings: PrepareClip, choice: HandChoice) -> tuple[
     files = numbered(folder / "rgb", (".jpg", ".png"), "frames 0000.jpg, ...")
     indices = chosen_frames(row, len(files), folder / "rgb")
     notes, known = _ho3d_notes([folder / "meta" / f"{files[i].stem}.pkl" for i in indices])
-    K = as_array(notes[0]["camMat"]).astype(np.float64)
+    K = notes[0]["camMat"].astype(np.float64)
     frames = np.stack([read_rgb(files[i]) for i in indices])
     recording = to_size(Recording(frames, K, indices), settings.longest_side_px)
-    R = np.stack([rotations(as_array(n["objRot"]).reshape(1, 3))[0] for n in notes])
-    t = np.stack([as_array(n["objTrans"]).reshape(3) for n in notes])
+    R = np.stack([rotations(n["objRot"].reshape(1, 3))[0] for n in notes])
+    t = np.stack([n["objTrans"].reshape(3) for n in notes])
     F = OPENCV_FROM_OPENGL
     poses = {"T_cam_obj": rigid(F @ R, t @ F).astype(np.float32), "known": known}
-    joints = np.stack([as_array(n["handJoints3D"]) for n in notes])
+    joints = np.stack([n["handJoints3D"] for n in notes])
     if joints.shape[1:] == (21, 3):  # the evaluation split has the wrist alone
         poses["joints_cam"] = (joints[:, KEYPOINTS] @ F).astype(np.float32)
     file = mano_file(choice, "right")
@@ -82,7 +84,7 @@ def load_ho3d(row: ClipRow, settings: PrepareClip, choice: HandChoice) -> tuple[
 def _ho3d_notes(paths: list[Path]) -> tuple[list[dict[str, Any]], Bool[np.ndarray, "N"]]:
     """Annotations a frame, and whether they are its own: None in a file means that its frame has none."""
     own = [read_pickle(path) for path in paths]
-    keys = ("camMat", "objRot", "objTrans", "objName", "handJoints3D")
+    keys = (*NOTES, "objName")
     known = np.array([all(notes.get(key) is not None for key in keys) for notes in own])
     places = np.flatnonzero(known)
     if len(places) == 0:
@@ -90,13 +92,20 @@ def _ho3d_notes(paths: list[Path]) -> tuple[list[dict[str, Any]], Bool[np.ndarra
             paths[0], f"{len(paths)} frames without annotation", f"{', '.join(keys)} in some", "take other frames"
         )
     nearest = np.abs(places - np.arange(len(own))[:, None]).argmin(1)
-    return [own[i] for i in places[nearest]], known
+    read = [_ho3d_arrays(own[i], paths[i]) for i in places]
+    return [read[i] for i in nearest], known
+
+
+def _ho3d_arrays(notes: dict[str, Any], path: Path) -> dict[str, Any]:
+    """An annotated frame's arrays, and the object's name."""
+    arrays = {key: numbers(notes, key, path) for key in (*NOTES, *HAND_NOTES) if key in notes}
+    return arrays | {"objName": notes["objName"]}
 
 
 def _ho3d_hands(notes: list[dict[str, Any]], file: ManoFile) -> dict[str, np.ndarray]:
     """Schema `given_hands`: MANO placed in OpenGL's camera, then brought to ours."""
-    pose, trans = (np.stack([as_array(n[k]).astype(np.float64) for n in notes]) for k in ("handPose", "handTrans"))
-    betas = np.mean([as_array(n["handBeta"]) for n in notes], 0)
+    pose, trans = (np.stack([n[k].astype(np.float64) for n in notes]) for k in ("handPose", "handTrans"))
+    betas = np.mean([n["handBeta"] for n in notes], 0)
     hands = ManoHands("right", rotations(pose[:, :3]), trans, pose[:, 3:], betas).given(file)
     return hands | {"T_cam_hand": np.diag([1, -1, -1, 1]).astype(np.float32) @ hands["T_cam_hand"]}
 
