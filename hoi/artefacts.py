@@ -8,7 +8,8 @@ import json
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterator
+import zlib
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from hoi.errors import DataFailure, InputError
 Output = Annotated[Path, "written by the stage"]  # of a stage's parameters: where the CLI records a DataFailure
 Product = Annotated[Path, "written by the stage, failure or not"]
 FAILURE = "hoi_failure"
+MOST_BYTES = 4 * 10**9  # of a file's arrays, unpacked: the masks of 3,000 frames are 2.5 GB
 
 
 @dataclass(frozen=True)
@@ -150,9 +152,7 @@ SCHEMAS: dict[str, dict[str, Array]] = {
 def check(kind: str, arrays: dict[str, Any], where: object) -> dict[str, np.ndarray]:
     """The arrays as their schema's types; an InputError names the first key that does not fit."""
     schema, letters, out = SCHEMAS[kind], {}, {}
-    unknown = sorted(set(arrays) - set(schema))
-    if unknown:
-        raise InputError(where, f"unknown keys {unknown}", f"keys of {kind}: {sorted(schema)}", "remove or rename them")
+    _check_keys(kind, arrays, where)
     for key, spec in schema.items():
         if key not in arrays:
             if spec.optional:
@@ -160,6 +160,13 @@ def check(kind: str, arrays: dict[str, Any], where: object) -> dict[str, np.ndar
             raise InputError(where, f"keys {sorted(arrays)}", f"a key {key!r}: {spec.meaning}", f"add {key!r}")
         out[key] = _check_array(spec, np.asarray(arrays[key]), letters, f"{where}: {key}")
     return out
+
+
+def _check_keys(kind: str, keys: Collection[str], where: object) -> None:
+    unknown = sorted(set(keys) - set(SCHEMAS[kind]))
+    if unknown:
+        expected = f"keys of {kind}: {sorted(SCHEMAS[kind])}"
+        raise InputError(where, f"unknown keys {unknown}", expected, "remove or rename them")
 
 
 def _check_array(spec: Array, a: np.ndarray, letters: dict[str, int], where: str) -> np.ndarray:
@@ -218,19 +225,43 @@ def write_npz(kind: str, path: Path | str, **arrays: Any) -> None:
         np.savez_compressed(scratch, **checked)
 
 
-def load_arrays(path: Path | str) -> dict[str, np.ndarray]:
-    """All arrays of an npz, read without pickle; a recorded failure is raised again."""
-    raise_recorded(path)
+@contextmanager
+def _readable(path: Path | str) -> Iterator[None]:
+    """A damaged npz is an InputError."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return {key: file[key] for key in file.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        yield
+    except (OSError, ValueError, EOFError, MemoryError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(path, str(error), "a readable npz", "delete it and make it again") from error
 
 
+def _sizes(path: Path | str) -> dict[str, int]:
+    """Bytes of every array of an npz once unpacked, as its directory has them; a recorded failure is raised again."""
+    raise_recorded(path)
+    sizes: dict[str, int] = {}
+    with _readable(path), zipfile.ZipFile(path) as file:
+        for member in file.infolist():
+            name = member.filename.removesuffix(".npy")
+            sizes[name] = sizes.get(name, 0) + member.file_size
+    return sizes
+
+
+def load_arrays(path: Path | str, keys: Collection[str]) -> dict[str, np.ndarray]:
+    """Those of an npz's arrays, 4 GB at most, that have these keys, read without pickle; the others are not unpacked.
+
+    A recorded failure is raised again.
+    """
+    total = sum(size for key, size in _sizes(path).items() if key in keys)
+    if total > MOST_BYTES:
+        expected = f"at most {MOST_BYTES / 1e9:g} GB"
+        raise InputError(path, f"{total / 1e9:.2g} GB of arrays", expected, "take fewer or smaller frames")
+    with _readable(path), np.load(path, allow_pickle=False) as file:
+        return {key: file[key] for key in file.files if key in keys}
+
+
 def read_npz(kind: str, path: Path | str) -> dict[str, np.ndarray]:
-    """Read and check against the schema `kind`."""
-    return check(kind, load_arrays(path), path)
+    """Read and check against the schema `kind`; a file with keys of another is refused before they are unpacked."""
+    _check_keys(kind, _sizes(path), path)
+    return check(kind, load_arrays(path, SCHEMAS[kind]), path)
 
 
 def write_text(path: Path | str, text: str) -> None:

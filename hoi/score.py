@@ -91,7 +91,7 @@ def _read_side(folder: Path) -> tuple[Placed, np.ndarray | None]:
     mesh, path = read_mesh(meshes[0]), folder / "poses.npz"
     if not path.exists():
         return Placed(mesh, None, None), None
-    arrays = load_arrays(path)
+    arrays = load_arrays(path, OWN | set(SCHEMAS["scored_poses"]))
     known = {key: value for key, value in arrays.items() if key in SCHEMAS["scored_poses"]}
     poses = check("scored_poses", known, path)
     hand = None

@@ -47,7 +47,7 @@ def load_diffhoi(row: ClipRow, settings: PrepareClip, choice: HandChoice) -> tup
     suffix = _suffix(folder, row.hands)
     files = _pictures(folder / "image")
     indices = chosen_frames(row, len(files), folder / "image")
-    cameras = _arrays(folder, f"cameras_hoi{suffix}.npz", ("cTw", "K_pix"), len(files))
+    cameras = _arrays(folder, f"cameras_hoi{suffix}.npz", ("cTw", "K_pix"), len(files), optional=("wTh",))
     recording = _recording(folder, files, indices, cameras, settings.longest_side_px)
     file = mano_file(choice, "right")
     hands = None if file is None else _hands(folder, suffix, cameras, indices, file)
@@ -70,13 +70,15 @@ def _pictures(folder: Path) -> list[Path]:
     return sorted(p for p in found if p.suffix.lower() in FRAME_SUFFIXES)
 
 
-def _arrays(folder: Path, name: str, keys: tuple[str, ...], count: int) -> dict[str, np.ndarray]:
-    """Arrays of a file, one row per frame."""
+def _arrays(
+    folder: Path, name: str, keys: tuple[str, ...], count: int, optional: tuple[str, ...] = ()
+) -> dict[str, np.ndarray]:
+    """Arrays of a file, one row per frame; those of optional keys where it has them."""
     path = file_of(folder, [name], f"{', '.join(keys)}, one row per frame")
-    arrays = load_arrays(path)
+    arrays = load_arrays(path, keys + optional)
     for key in keys:
         if key not in arrays or len(arrays[key]) != count:
-            found = f"{key}: {len(arrays[key])} rows" if key in arrays else f"keys {sorted(arrays)}"
+            found = f"{key}: {len(arrays[key])} rows" if key in arrays else "no such key"
             raise InputError(path, found, f"{key}: {count} rows, one per frame of image/", f"{PAGE}; unpack it again")
     return arrays
 

@@ -14,6 +14,7 @@ import trimesh
 import yaml
 from jaxtyping import Bool
 
+from hoi.artefacts import load_arrays
 from hoi.clip import Prepared
 from hoi.config import HandChoice, PrepareClip
 from hoi.errors import InputError
@@ -150,8 +151,7 @@ def _dexycb_labels(folder: Path, indices: list[int]) -> tuple[list[int], list[di
     kept, labels = [], []
     for i in indices:
         path = file_of(folder, [f"labels_{i:06d}.npz"], "labels, one file a frame")
-        with np.load(path, allow_pickle=False) as file:
-            label = {key: file[key] for key in file.files}
+        label = load_arrays(path, ("seg", "pose_y", "pose_m", "joint_3d"))
         if (label["pose_m"] == 0).all():
             if not kept:
                 continue

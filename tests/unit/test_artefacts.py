@@ -1,9 +1,11 @@
 import re
+import zipfile
 
 import numpy as np
 import pytest
 
-from hoi.artefacts import check, read_json, read_npz, whole, write_json, write_npz
+from hoi import artefacts
+from hoi.artefacts import check, load_arrays, read_json, read_npz, whole, write_json, write_npz
 from hoi.errors import InputError
 
 
@@ -58,6 +60,32 @@ def test_pickled_objects_are_refused(tmp_path):
     path = tmp_path / "masks.npz"
     np.savez(path, object=np.array([{"a": 1}], dtype=object), hand=1, confidence=1)
     with pytest.raises(InputError, match="pickle"):
+        read_npz("masks", path)
+
+
+def test_what_a_file_should_not_hold_is_not_unpacked(tmp_path):
+    """An array of objects cannot be read without pickle: that reading it does not fail shows that it was not tried."""
+    path = tmp_path / "masks.npz"
+    np.savez(path, **masks(), extra=np.array([{"a": 1}], dtype=object))
+    with pytest.raises(InputError, match=r"unknown keys \['extra'\]"):
+        read_npz("masks", path)
+    assert set(load_arrays(path, ["hand", "other"])) == {"hand"}
+
+
+def test_arrays_larger_than_the_limit_are_refused_by_the_file_s_directory(tmp_path, monkeypatch):
+    monkeypatch.setattr(artefacts, "MOST_BYTES", 10**6)
+    path = tmp_path / "masks.npz"
+    np.savez_compressed(path, **masks(n=100, h=100, w=100))
+    monkeypatch.setattr(np, "load", None)
+    with pytest.raises(InputError, match=r"0\.002 GB of arrays(.|\n)*at most 0\.001 GB"):
+        read_npz("masks", path)
+
+
+def test_an_array_that_claims_more_than_it_holds_is_an_input_error(tmp_path):
+    path = tmp_path / "masks.npz"
+    with zipfile.ZipFile(path, "w") as file, file.open("hand.npy", "w") as member:
+        np.lib.format.write_array_header_1_0(member, {"descr": "|b1", "fortran_order": False, "shape": (10**15,)})
+    with pytest.raises(InputError, match=r"masks\.npz"):
         read_npz("masks", path)
 
 
