@@ -10,6 +10,7 @@ tracks.npz                 another tracker's keypoints or MANO parameters     --
 gt/                        object.ply, poses.npz, masks/{object,hand}/*.png   -- read by scoring alone
 """
 
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ import cv2
 import numpy as np
 import yaml
 from jaxtyping import Bool, Float, UInt8
+from PIL import Image
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
 from hoi.artefacts import read_json, read_npz, write_json, write_npz
@@ -233,6 +235,15 @@ def read_picture(path: Path, flags: int = cv2.IMREAD_COLOR) -> np.ndarray:
     return picture
 
 
+def picture_size(path: Path) -> tuple[int, int]:
+    """(height, width) of a picture by its header, before a turn that it may ask for; nothing is decoded."""
+    try:
+        with warnings.catch_warnings(action="ignore"), Image.open(path) as picture:
+            return picture.height, picture.width
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise InputError(path, f"an unreadable picture ({error})", "a png or jpg", "replace or delete it") from error
+
+
 def read_frames(folder: Path) -> UInt8[np.ndarray, "N H W 3"]:
     """All frames of a folder, RGB; they must be of one size."""
     files = frame_files(folder)
@@ -252,21 +263,23 @@ def read_frames(folder: Path) -> UInt8[np.ndarray, "N H W 3"]:
 
 
 def read_masks(folder: Path, size: tuple[int, int] | None = None) -> dict[int, Bool[np.ndarray, "H W"]]:
-    """Masks by frame index (the file's name). `size` = (height, width) is checked where given."""
+    """Masks by frame index (the file's name). `size` = (height, width) is checked where given, before they are decoded."""
     masks = {}
     for path in frame_files(folder):
         if not path.stem.isdigit():
             raise InputError(path, f"name {path.name}", "a frame index such as 00012.png", "rename it")
+        if size is not None and sorted(picture_size(path)) != sorted(size):
+            raise _other_size(path, picture_size(path), size)
         mask = read_picture(path, cv2.IMREAD_GRAYSCALE) > 127
         if size is not None and mask.shape != tuple(size):
-            raise InputError(
-                path,
-                f"{mask.shape[1]}x{mask.shape[0]}",
-                f"{size[1]}x{size[0]}, the size of the frames",
-                "resize the mask",
-            )
+            raise _other_size(path, mask.shape, size)
         masks[int(path.stem)] = mask
     return masks
+
+
+def _other_size(path: Path, found: tuple[int, int], size: tuple[int, int]) -> InputError:
+    expected = f"{size[1]}x{size[0]}, the size of the frames"
+    return InputError(path, f"{found[1]}x{found[0]}", expected, "resize the mask")
 
 
 def _complete_masks(folder: Path, n: int) -> dict[str, np.ndarray] | None:

@@ -71,10 +71,12 @@ class Study(BaseModel):
 
     @model_validator(mode="after")
     def _variants_hold(self) -> "Study":
-        """Every variant changes known settings; every table names known variants."""
+        """Names are parts of paths; every variant changes known settings; every table names known variants."""
+        for kind in ("variants", "tables", "figures"):
+            for name in getattr(self, kind):
+                if not NAME.fullmatch(name):
+                    raise ValueError(f"{kind}: {name!r}: letters, digits, _ and - only")
         for name, changes in self.variants.items():
-            if not NAME.fullmatch(name):
-                raise ValueError(f"variant {name!r}: letters, digits, _ and - only")
             for section in changes:
                 if section not in UPSTREAM:
                     raise ValueError(f"variant {name}: unknown section {section!r}, expected one of {sorted(UPSTREAM)}")

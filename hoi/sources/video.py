@@ -10,7 +10,7 @@ import imageio_ffmpeg
 import numpy as np
 from jaxtyping import UInt8
 
-from hoi.clip import frame_files, read_picture
+from hoi.clip import frame_files, picture_size, read_picture
 from hoi.config import MediaLimits
 from hoi.errors import InputError
 from hoi.sources.probe import probe, refuse
@@ -84,7 +84,7 @@ def read_footage(
     _check_size(path, limits)
     fps, notes = None, {}
     if path.is_dir():
-        take = _take(_folder_frames(path, span), path, span, longest_side_px, limits)
+        take = _take(_folder_frames(path, span, limits), path, span, longest_side_px, limits)
     else:
         timing, lost_too = video_timing(path), span.last is None
         span, looked = _chosen(path, span, timing, max_frames, find_hand)
@@ -153,6 +153,7 @@ def _take(
         if index not in span:
             continue
         size = size or frame.shape[:2]
+        _check_pixels(path, *frame.shape[1::-1], limits)
         if frame.shape[:2] != size:
             raise InputError(
                 where, f"{frame.shape[1]}x{frame.shape[0]}", f"{size[1]}x{size[0]}", "make all frames one size"
@@ -179,22 +180,28 @@ def _too_few(path: Path, span: FrameRange, taken: int, read: int) -> InputError:
 
 
 def _check_size(path: Path, limits: MediaLimits) -> None:
-    """Refuse a file by its size, and a video by the size of its frames, before any frame is decoded."""
-    if not path.is_file():
-        return
-    megabytes = path.stat().st_size / 1e6
+    """Refuse a file or a folder's pictures by their size, and a video by its frames', before any frame is decoded."""
+    files = frame_files(path) if path.is_dir() else [path] if path.is_file() else []
+    megabytes = sum(file.stat().st_size for file in files) / 1e6
     if megabytes > limits.megabytes:
         raise InputError(
             path, f"{megabytes:.1f} MB", f"at most {limits.megabytes:g} MB",
             "cut or compress the video, or raise prepare_clip.limits.megabytes",
         )  # fmt: skip
+    if not path.is_file():
+        return
     capture = cv2.VideoCapture(str(path))
-    width, height = capture.get(cv2.CAP_PROP_FRAME_WIDTH), capture.get(cv2.CAP_PROP_FRAME_HEIGHT)
+    width, height = (int(capture.get(p)) for p in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
     capture.release()
+    _check_pixels(path, width, height, limits)
+
+
+def _check_pixels(path: Path, width: int, height: int, limits: MediaLimits) -> None:
+    """Refuse frames of too many pixels."""
     if width * height / 1e6 > limits.megapixels:
         raise InputError(
-            path, f"frames of {width:.0f}x{height:.0f}", f"at most {limits.megapixels:g} megapixels",
-            "scale the video down, or raise prepare_clip.limits.megapixels",
+            path, f"frames of {width}x{height}", f"at most {limits.megapixels:g} megapixels",
+            "scale the frames down, or raise prepare_clip.limits.megapixels",
         )  # fmt: skip
 
 
@@ -216,9 +223,11 @@ def _resize(frame: UInt8[np.ndarray, "H W 3"], scale: float) -> UInt8[np.ndarray
     return cv2.resize(frame, (w, h), interpolation=cv2.INTER_AREA)
 
 
-def _folder_frames(folder: Path, span: FrameRange) -> Iterator[tuple[int, np.ndarray, Path]]:
+def _folder_frames(folder: Path, span: FrameRange, limits: MediaLimits) -> Iterator[tuple[int, np.ndarray, Path]]:
     for index, path in enumerate(frame_files(folder)):
         if index in span:
+            height, width = picture_size(path)
+            _check_pixels(path, width, height, limits)
             yield index, read_picture(path)[..., ::-1], path
 
 

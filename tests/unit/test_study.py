@@ -37,6 +37,8 @@ def test_config_is_valid_and_oracle_differs_only_where_it_says():
         (changed(variants={"x": {"fit_clip": {"methud": "sdf"}}}), "methud"),
         (changed(variants={"x": {"fit": {}}}), "unknown section 'fit'"),
         (changed(variants={"../x": {}}), "../x"),
+        (changed(tables={"../../evil": CONFIG["tables"]["main"]}), "tables: '../../evil'"),
+        (changed(figures={"a/b": {"kind": "gallery", "variants": ["oracle"]}}), "figures: 'a/b'"),
         (changed(tables={"main": CONFIG["tables"]["main"] | {"variants": ["nobody"]}}), "nobody"),
         (
             changed(report_clip=CONFIG["report_clip"] | {"variants": ["nobody"]}),

@@ -1,3 +1,5 @@
+import zlib
+
 import cv2
 import numpy as np
 import pytest
@@ -190,6 +192,29 @@ def test_a_video_beyond_a_limit_is_refused_and_the_setting_named(tmp_path, limit
     with pytest.raises(InputError) as error:
         read_footage(video(tmp_path / "clip.mp4"), FrameRange(None, None, None), 64, limits)
     assert found in str(error.value) and f"prepare_clip.limits.{next(iter(limit))}" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("limit", "found"),
+    [({"megabytes": 0.0001}, "MB"), ({"megapixels": 0.001}, "frames of 64x48"), ({"frames": 4}, "more than 4 frames")],
+)
+def test_a_folder_beyond_a_limit_is_refused_and_the_setting_named(tmp_path, limit, found):
+    settings = SETTINGS.model_copy(update={"limits": SETTINGS.limits.model_copy(update=limit)})
+    with pytest.raises(InputError) as error:
+        load_folder(row(folder(tmp_path / "c")), settings)
+    assert found in str(error.value) and f"prepare_clip.limits.{next(iter(limit))}" in str(error.value)
+
+
+@pytest.mark.parametrize(("name", "found"), [("frames", "10000x10000"), ("masks/hand", "10000x10000(.|\n)*64x48")])
+def test_a_huge_picture_is_refused_by_its_header(tmp_path, name, found):
+    """Its pixels are those of a small picture: it cannot have been decoded."""
+    path = folder(tmp_path / "c", masks=True)
+    picture = (path / name / "00002.png").read_bytes()
+    header = b"IHDR" + (10000).to_bytes(4, "big") * 2 + picture[24:29]
+    chunk = header + zlib.crc32(header).to_bytes(4, "big")
+    (path / name / "00002.png").write_bytes(picture[:12] + chunk + picture[33:])
+    with pytest.raises(InputError, match=found):
+        load_folder(row(path), SETTINGS)
 
 
 def test_a_frame_range_keeps_a_long_video_within_the_limit(tmp_path):
