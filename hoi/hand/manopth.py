@@ -17,7 +17,7 @@ from hoi.hand.model import KEYPOINTS, HandModel, HandOutput, Side
 
 
 class ManopthHand(HandModel):
-    """A MANO hand whose vertices and keypoints manopth computes; the rest is ours."""
+    """A MANO hand whose `forward` manopth computes; the rest is ours, `keypoints_of` too, which a test holds to manopth's."""
 
     def __init__(self, file: ManoFile, side: Side) -> None:
         super().__init__(mano_arrays(file, side), side)
@@ -48,14 +48,14 @@ def mano_layer(file: ManoFile, side: Side) -> torch.nn.Module:
             "pip install git+https://github.com/hassony2/manopth, or hand.model: mano (docs/stack.md)",
         ) from error  # fmt: skip
     theirs = module.ready_arguments
-    module.ready_arguments = lambda _path: _as_manopth_reads(file)
+    module.ready_arguments = lambda _path: as_manopth_reads(file)
     try:
         return module.ManoLayer(flat_hand_mean=True, ncomps=45, side=side, use_pca=False)
     finally:
         module.ready_arguments = theirs
 
 
-def _as_manopth_reads(file: ManoFile) -> dict[str, Any]:
+def as_manopth_reads(file: ManoFile) -> dict[str, Any]:
     """What its reader would return."""
     arrays = {
         "betas": np.zeros(10), "shapedirs": file.shape_basis, "posedirs": file.pose_basis,

@@ -38,15 +38,18 @@ def _band(a: np.ndarray, b: np.ndarray) -> list[list[int]]:
     return [f for i, j in zip(a, b, strict=True) for f in ([i, j, i + 16], [j, j + 16, i + 16])]
 
 
-def mano_content(side: str = "right", seed: int = 0) -> dict[str, Any]:
-    """The dict of a MANO file, in plain arrays (J_regressor: csc)."""
+def mano_content(side: str = "right", seed: int = 0, stranger: bool = False) -> dict[str, Any]:
+    """The dict of a MANO file, in plain arrays (J_regressor: csc); a stranger's bones and shapes are not the open hand's."""
     rng = np.random.default_rng(seed)
     hand = read_arrays(OPEN_HAND)
     hand, sign = (hand, 1) if side == "right" else (mirror(hand), -1)
     chosen = rng.choice(np.setdiff1d(np.arange(len(hand.template)), hand.tips), 778, replace=False)
     chosen[list(TIPS[side])] = hand.tips
+    rest, shapes = hand.joint_regressor @ hand.template, hand.shape_basis[chosen].astype(np.float64)
     template = hand.template[chosen].astype(np.float64)
-    rest = hand.joint_regressor @ hand.template
+    if stranger:
+        template, rest = stretched(template, rest, hand.skin_weights[chosen])
+        shapes = shapes @ np.linalg.qr(np.random.default_rng(1).normal(size=(10, 10)))[0]
     regressor = np.zeros((16, 778))
     for j, joint in enumerate(rest):
         near = np.argsort(np.linalg.norm(template - joint, axis=1))[:24]
@@ -55,7 +58,7 @@ def mano_content(side: str = "right", seed: int = 0) -> dict[str, Any]:
     shift = WRIST * [sign, 1, 1] - regressor[0] @ template
     return {
         "v_template": template + shift,
-        "shapedirs": hand.shape_basis[chosen].astype(np.float64),
+        "shapedirs": shapes,
         "posedirs": rng.normal(0, 1e-4, (778, 3, 135)),
         "J_regressor": scipy.sparse.csc_matrix(regressor),
         "J": regressor @ (template + shift),
@@ -68,6 +71,16 @@ def mano_content(side: str = "right", seed: int = 0) -> dict[str, Any]:
         "bs_style": "lbs",
         "bs_type": "lrotmin",
     }
+
+
+def stretched(template: np.ndarray, joints: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A hand whose palm is 8 % longer and whose fingers' bones are 12 % shorter to 12 % longer, each by its own share."""
+    scale = np.concatenate([[1.08], np.random.default_rng(2).uniform(0.88, 1.12, 15)])
+    moved = joints.copy()
+    for j, parent in enumerate(PARENTS[1:], 1):
+        moved[j] = moved[parent] + scale[parent] * (joints[j] - joints[parent])
+    grown = moved + scale[:, None] * (template[:, None] - joints)
+    return (weights[..., None] * grown).sum(1), moved
 
 
 def _convex(points: np.ndarray, goal: np.ndarray) -> np.ndarray:
