@@ -29,8 +29,8 @@ FILES = (
              "true depth, a sample without the hand", "train_prior", "people"),
     FileKind("prior/run.json", "commit, settings, seed, device, hours, held-out errors by condition", "train_prior",
              "people"),
-    FileKind("prior/checkpoint/", "state of the training, replaced every few minutes, and the weights of that moment",
-             "train_prior", "train_prior, when it was killed"),
+    FileKind("prior/checkpoint/DIGEST/", "state of an unfinished training of these data, settings and code, and the weights "
+             "of that moment; replaced every few minutes, gone when it ends", "train_prior", "train_prior, when it was killed"),
     FileKind("masknet/data/{shard}.npz", "frames of made clips about the hand, with true labels", "mask_data", "train_masks",
              "mask_frames"),
     FileKind("masknet/weights/", "the masker's network: model.safetensors, config.json, README.md (model card)", "train_masks",
@@ -38,7 +38,7 @@ FILES = (
     FileKind("masknet/history.parquet", "a row every few steps: step, seconds, loss, now and then IoU on held-out frames",
              "train_masks", "people"),
     FileKind("masknet/run.json", "commit, settings, seed, device, hours, held-out IoU", "train_masks", "people"),
-    FileKind("masknet/checkpoint/", "state of the training, replaced every few minutes", "train_masks",
+    FileKind("masknet/checkpoint/DIGEST/", "state of an unfinished training, likewise", "train_masks",
              "train_masks, when it was killed"),
     FileKind("clips/{clip}/", "clip folder as in docs/clip_folder.md, with source.json (path, sha256, frame indices, "
              "scale, where the truth lies), and failure.json if it could not be read",

@@ -18,11 +18,10 @@ Shard = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Position:
-    """The next batch: its epoch, its number within, and the shards of that epoch."""
+    """The next batch: its epoch, and its number within."""
 
     epoch: int
     batch: int
-    shards: tuple[str, ...]
 
 
 class Stream:
@@ -32,15 +31,16 @@ class Stream:
     """
 
     def __init__(
-        self, read: Callable[[str], Shard], index: Callable[[str], int], pool: int, batch: int, buffer: int, seed: int
-    ) -> None:
+        self, read: Callable[[str], Shard], shards: Sequence[str], index: Callable[[str], int], pool: int, batch: int,
+        buffer: int, seed: int,
+    ) -> None:  # fmt: skip
         """`read` opens a shard by name, `index` numbers a category; pictures are averaged over `pool` x `pool` pixels."""
-        self._read, self._index, self._pool = read, index, pool
+        self._read, self._shards, self._index, self._pool = read, shards, index, pool
         self._batch, self._buffer, self._seed = batch, buffer, seed
         self._held: tuple[tuple[str, ...], Shard] = ((), {})
 
-    def batches(self, start: Position, shards: Sequence[str]) -> Iterator[tuple[Position, Channels]]:
-        """For ever from `start` on: batches, and where the one after each stands. New `shards` count from the next epoch."""
+    def batches(self, start: Position) -> Iterator[tuple[Position, Channels]]:
+        """For ever from `start` on: batches, and where the one after each stands."""
         position = start
         while True:
             count = 0
@@ -48,16 +48,16 @@ class Stream:
                 if count > position.batch:
                     yield replace(position, batch=count), batch()
             if count == 0:
-                raise InputError("train_prior", f"{len(position.shards)} shards without a batch of {self._batch}",
+                raise InputError("train_prior", f"{len(self._shards)} shards without a batch of {self._batch}",
                                  "more pictures", "more prior_data.shards, or a smaller train_prior.batch")  # fmt: skip
-            position = Position(position.epoch + 1, 0, tuple(shards))
+            position = Position(position.epoch + 1, 0)
 
     def _epoch(self, position: Position) -> Iterator[Callable[[], Channels]]:
         rng = np.random.default_rng([self._seed, position.epoch])
-        order = rng.permutation(len(position.shards))
+        order = rng.permutation(len(self._shards))
         number = 0
         for first in range(0, len(order), self._buffer):
-            shard = self._joined(tuple(sorted(position.shards[i] for i in order[first : first + self._buffer])))
+            shard = self._joined(tuple(sorted(self._shards[i] for i in order[first : first + self._buffer])))
             rows = rng.permutation(len(shard["category"]))
             for low in range(0, len(rows) - self._batch + 1, self._batch):
                 chosen, key = rows[low : low + self._batch], [self._seed, position.epoch, number]

@@ -27,7 +27,9 @@ def train_masks(
     torch.set_num_threads(threads)
     rows = Rows([read_npz("mask_frames", p) for p in shards])
     judged = Rows([read_npz("mask_frames", p) for p in held_out]).spread(config.held_out_samples, config)
-    session = Session(Trainer(config, seed), seed, checkpoint)
+    decides = {"seed": seed, "train_masks": config.model_dump(mode="json", exclude=FREE)}
+    own = Checkpoint.of("train_masks", checkpoint, [*shards, *held_out], decides)
+    session = Session(Trainer(config, seed), seed, own)
     session.resume()
     session.train(rows, judged)
     trainer = session.trainer
@@ -42,15 +44,14 @@ def train_masks(
     with whole(history) as path:
         pd.DataFrame(session.rows).to_parquet(path)
     write_json(run, record)
+    own.remove()
 
 
 class Session:
     """A training with its checkpoint and history."""
 
-    def __init__(self, trainer: Trainer, seed: int, folder: Path) -> None:
-        self.trainer, self.seed = trainer, seed
-        settings = trainer.settings.model_dump(mode="json", exclude=FREE)
-        self.checkpoint = Checkpoint(folder, {"seed": seed, "train_masks": settings})
+    def __init__(self, trainer: Trainer, seed: int, checkpoint: Checkpoint) -> None:
+        self.trainer, self.seed, self.checkpoint = trainer, seed, checkpoint
         self.rows: list[dict[str, float]] = []
         self.seconds = 0.0
 

@@ -2,6 +2,8 @@
 
 import sys
 import time
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +29,9 @@ from hoi.sources.shapes import CATEGORIES
 
 LATEST = "weights"
 FREE = {
-    "steps", "log_every", "checkpoint_minutes", "held_out_every", "held_out_samples", "judged_samples", "grid_minutes",
+    "log_every", "checkpoint_minutes", "held_out_every", "held_out_samples", "judged_samples", "grid_minutes",
     "grid_steps", "grid_guidance", "left_out_most",
-}  # what a checkpoint need not agree in: how long and how often  # fmt: skip
+}  # what a checkpoint need not agree in: how often, and what is left out before  # fmt: skip
 GRID_ROWS = 12
 
 
@@ -62,6 +64,7 @@ def train_prior(
         pd.DataFrame(session.rows).to_parquet(path)
     session.draw_grid(samples)
     write_json(run, record)
+    session.checkpoint.remove()
 
 
 def without_pictures(shards: list[Path], most: float) -> dict[str, str]:
@@ -96,37 +99,31 @@ class Session:
         self.trainer, self.seed = trainer, seed
         settings = trainer.settings.model_dump(mode="json", exclude=FREE)
         spec = trainer.average.spec.model_dump(mode="json")
-        self.checkpoint = Checkpoint(checkpoint, {"seed": seed, "train_prior": settings, "spec": spec})
+        decides = {"seed": seed, "train_prior": settings, "spec": spec}
+        self.checkpoint = Checkpoint.of("train_prior", checkpoint, [*shards, *held_out], decides)
         self.rows: list[dict[str, float]] = []
         self.seconds = 0.0
-        self.paths = {p.name: p for p in shards}
         index = trainer.denoiser.category_index
         s, pool = trainer.settings, trainer.denoiser.spec.views.pool
-        self.stream = Stream(self._read, index, pool, s.batch, s.buffer_shards, seed)
-        self.position = Position(0, 0, tuple(self.paths))
+        read, names = partial(read_npz, "prior_renders"), [str(p) for p in shards]
+        self.stream = Stream(read, names, index, pool, s.batch, s.buffer_shards, seed)
+        self.position = Position(0, 0)
         opened = [read_npz("prior_renders", p) for p in held_out]
         self.few = fixed_samples(opened, index, pool, s.held_out_samples)
         self.judged = fixed_samples(opened, index, pool, s.judged_samples)
-
-    def _read(self, name: str) -> dict[str, np.ndarray]:
-        if name not in self.paths:
-            raise InputError(self.checkpoint.path, f"an epoch that uses shard {name}", f"one of {sorted(self.paths)}",
-                             "give that shard again, or delete the checkpoint")  # fmt: skip
-        return read_npz("prior_renders", self.paths[name])
 
     def resume(self) -> None:
         """Go on from the checkpoint, if there is one."""
         if saved := self.checkpoint.read():
             session, state = saved
             self.trainer.restore(state)
-            self.position = Position(session["epoch"], session["batch"], tuple(session["shards"]))
+            self.position = Position(session["epoch"], session["batch"])
             self.rows, self.seconds = session["rows"], session["seconds"]
 
     def save(self) -> None:
         """Write the checkpoint and export the averaged weights beside it."""
-        p = self.position
-        place = {"epoch": p.epoch, "batch": p.batch, "shards": list(p.shards)}
-        self.checkpoint.write(self.trainer.state(), {**place, "rows": self.rows, "seconds": self.seconds})
+        session = asdict(self.position) | {"rows": self.rows, "seconds": self.seconds}
+        self.checkpoint.write(self.trainer.state(), session)
         self.trainer.average.save(
             self.checkpoint.folder / LATEST, f"Weights of step {self.trainer.step_count} of a running training.\n"
         )
@@ -138,7 +135,7 @@ class Session:
         started = saved = drawn = time.monotonic()
         before = self.seconds
         with Progress("train_prior") as progress:
-            for following, batch in self.stream.batches(self.position, tuple(self.paths)):
+            for following, batch in self.stream.batches(self.position):
                 if t.step_count >= s.steps:
                     break
                 losses.append(t.step(batch))

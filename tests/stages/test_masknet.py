@@ -1,6 +1,10 @@
 """Frames for the masker's network, and its training."""
 
 import json
+import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pandas as pd
@@ -18,6 +22,7 @@ from hoi.stages.train_masks import train_masks
 from tests.unit.masknet.conftest import SMALL, made_rows
 from tests.unit.observe.conftest import FLAT
 
+WEIGHTS = "weights/model.safetensors"
 CONFIG = yaml.safe_load((PACKAGE.parent / "config/config.yaml").read_text())
 
 
@@ -53,6 +58,12 @@ def test_objects_that_no_hand_can_hold_are_refused(tmp_path):
         make_shard(tmp_path / "none.npz", contact_m=1e-9)
 
 
+def train_config(**changes):
+    few = {"steps": 6, "batch": 4, "warm_steps": 2, "log_every": 1, "held_out_every": 3, "held_out_samples": 4,
+           "checkpoint_minutes": 1e-9, "network": SMALL}  # fmt: skip
+    return TrainMasks.model_validate(CONFIG["train_masks"] | few | changes)
+
+
 class Place:
     """Shards and the outputs of a training in a folder."""
 
@@ -62,14 +73,35 @@ class Place:
         for i, p in enumerate(self.shards):
             write_npz("mask_frames", p, **made_rows(6, FLAT, i))
 
-    def train(self, name, **changes):
+    def train(self, name, seed=0, **changes):
         out = self.path / name
-        few = {"steps": 6, "batch": 4, "warm_steps": 2, "log_every": 1, "held_out_every": 3, "held_out_samples": 4,
-               "checkpoint_minutes": 1e-9, "network": SMALL}  # fmt: skip
-        settings = TrainMasks.model_validate(CONFIG["train_masks"] | few | changes)
-        train_masks(self.shards[1:], self.shards[:1], settings, 0, 1, out / "checkpoint", out / "weights",
-                    out / "history.parquet", out / "run.json")  # fmt: skip
+        train_masks(self.shards[1:], self.shards[:1], train_config(**changes), seed, 1, out / "checkpoint",
+                    out / "weights", out / "history.parquet", out / "run.json")  # fmt: skip
         return out
+
+    def start(self, name, **changes):
+        """The same as a process of its own."""
+        out = self.path / name
+        words = ["--shards", *self.shards[1:], "--held_out", self.shards[0], "--seed", "0", "--threads", "1",
+                 "--config", train_config(**changes).model_dump_json(), "--checkpoint", out / "checkpoint",
+                 "--weights", out / "weights", "--history", out / "history.parquet", "--run", out / "run.json"]  # fmt: skip
+        return subprocess.Popen([sys.executable, "-m", "hoi", "train_masks", *map(str, words)], cwd=PACKAGE.parent)
+
+    def stop(self, name, monkeypatch):
+        """A training killed in its fifth step."""
+        step, calls = Trainer.step, []
+
+        def killed(trainer, batch):
+            calls.append(1)
+            if len(calls) == 5:
+                raise KeyboardInterrupt
+            return step(trainer, batch)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Trainer, "step", killed)
+            with pytest.raises(KeyboardInterrupt):
+                self.train(name)
+        assert not (self.path / name / "weights").exists()
 
 
 @pytest.fixture
@@ -79,25 +111,27 @@ def place(tmp_path):
 
 def test_a_killed_training_goes_on_exactly(place, monkeypatch):
     whole = place.train("whole")
-    step, calls = Trainer.step, []
-
-    def killed(self, batch):
-        calls.append(1)
-        if len(calls) == 5:
-            raise KeyboardInterrupt
-        return step(self, batch)
-
-    monkeypatch.setattr(Trainer, "step", killed)
-    with pytest.raises(KeyboardInterrupt):
-        place.train("parts")
-    monkeypatch.setattr(Trainer, "step", step)
-    assert not (place.path / "parts/weights").exists()
+    place.stop("parts", monkeypatch)
     parts = place.train("parts")
-    name = "weights/model.safetensors"
-    assert (whole / name).read_bytes() == (parts / name).read_bytes()
+    assert (whole / WEIGHTS).read_bytes() == (parts / WEIGHTS).read_bytes()
     a, b = (pd.read_parquet(p / "history.parquet").drop(columns="seconds") for p in (whole, parts))
     pd.testing.assert_frame_equal(a, b)
     assert list(a["step"]) == [1, 2, 3, 4, 5, 6] and a["object"].notna().sum() == 2
+
+
+def test_a_training_that_the_system_kills_ends_in_the_same_weights(place):
+    """A process of its own, ended by SIGKILL once it has a checkpoint, and started again by the same command."""
+    whole = place.train("whole", steps=60)
+    run, end = place.start("parts", steps=60), time.monotonic() + 60
+    while not list((place.path / "parts").glob("checkpoint/*/state.safetensors")):
+        assert run.poll() is None and time.monotonic() < end
+        time.sleep(0.005)
+    run.send_signal(signal.SIGKILL)
+    assert run.wait() == -signal.SIGKILL and not (place.path / "parts/weights").exists()
+    assert place.start("parts", steps=60).wait(timeout=60) == 0
+    assert (place.path / "parts" / WEIGHTS).read_bytes() == (whole / WEIGHTS).read_bytes()
+    rows = pd.read_parquet(place.path / "parts/history.parquet")
+    assert list(rows["step"]) == list(range(1, 61)), "no step is lost, and none is taken twice"
 
 
 def test_a_finished_training_says_what_it_is(place):
@@ -107,16 +141,32 @@ def test_a_finished_training_says_what_it_is(place):
     card = (out / "weights/README.md").read_text()
     assert "12 frames of made clips" in card and "6 steps of 4, seed 0" in card
     assert MaskNet.load(out / "weights").network.model_dump(mode="json") == SMALL
+    assert not any((out / "checkpoint").iterdir()), "nothing is left to go on from"
 
 
-def test_a_checkpoint_of_other_settings_or_a_damaged_one_is_refused(place):
-    out = place.train("run", steps=2)
-    with pytest.raises(InputError, match="delete"):
-        place.train("run", rate=0.1)
-    path = out / "checkpoint/state.safetensors"
+@pytest.mark.parametrize("other", ["shards", "code", "seed", "rate", "steps"])
+def test_another_training_begins_anew_and_leaves_the_checkpoint_alone(place, monkeypatch, capsys, other):
+    place.stop("run", monkeypatch)
+    (kept,) = (place.path / "run/checkpoint").iterdir()
+    changes = {"seed": {"seed": 1}, "rate": {"rate": 0.1}, "steps": {"steps": 3}}.get(other, {})
+    if other == "shards":
+        write_npz("mask_frames", place.shards[1], **made_rows(6, FLAT, 9))
+    if other == "code":
+        monkeypatch.setattr("hoi.checkpoint.code_digest", lambda stage: "edited")
+    run = place.train("run", **changes)
+    assert f"{kept}/state.safetensors: of other data, settings or code" in capsys.readouterr().err
+    assert list((run / "checkpoint").iterdir()) == [kept]
+    anew = place.train("anew", **changes)
+    assert (run / WEIGHTS).read_bytes() == (anew / WEIGHTS).read_bytes()
+    assert pd.read_parquet(run / "history.parquet")["step"].max() == changes.get("steps", 6)
+
+
+def test_a_damaged_checkpoint_is_refused(place, monkeypatch):
+    place.stop("run", monkeypatch)
+    (path,) = (place.path / "run/checkpoint").glob("*/state.safetensors")
     path.write_bytes(path.read_bytes()[:-50])
     with pytest.raises(InputError, match="a whole checkpoint"):
-        place.train("run", steps=2)
+        place.train("run")
 
 
 def test_a_training_that_diverges_stops(place, monkeypatch):

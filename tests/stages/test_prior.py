@@ -34,6 +34,7 @@ from hoi.stages.prior_memory import prior_memory
 from hoi.stages.train_prior import train_prior
 from tests.unit.prior.scenes import NETWORK, shard
 
+WEIGHTS = "weights/model.safetensors"
 OPEN = HandChoice(model="open", files=None)
 
 CONFIG = yaml.safe_load((PACKAGE.parent / "config/config.yaml").read_text())
@@ -238,11 +239,27 @@ class Place:
         for i, p in enumerate((*self.held_out, *self.shards)):
             write_npz("prior_renders", p, **shard(10, seed=i))
 
-    def train(self, name, **changes):
+    def train(self, name, seed=0, **changes):
         out = self.path / name
-        train_prior(self.shards, self.held_out, data_config(), train_config(**changes), 0, 1, out / "checkpoint",
+        train_prior(self.shards, self.held_out, data_config(), train_config(**changes), seed, 1, out / "checkpoint",
                     out / "weights", out / "history.parquet", out / "samples.png", out / "run.json")  # fmt: skip
         return out
+
+    def stop(self, name, monkeypatch):
+        """A training killed in its fifth step."""
+        step, calls = Trainer.step, []
+
+        def killed(trainer, batch):
+            calls.append(1)
+            if len(calls) == 5:
+                raise KeyboardInterrupt
+            return step(trainer, batch)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Trainer, "step", killed)
+            with pytest.raises(KeyboardInterrupt):
+                self.train(name)
+        assert not (self.path / name / "weights").exists()
 
 
 @pytest.fixture
@@ -252,19 +269,7 @@ def place(tmp_path):
 
 def test_a_killed_training_goes_on_exactly(place, monkeypatch):
     whole = place.train("whole")
-    step, calls = Trainer.step, []
-
-    def killed(self, batch):
-        calls.append(1)
-        if len(calls) == 5:
-            raise KeyboardInterrupt
-        return step(self, batch)
-
-    monkeypatch.setattr(Trainer, "step", killed)
-    with pytest.raises(KeyboardInterrupt):
-        place.train("parts")
-    monkeypatch.setattr(Trainer, "step", step)
-    assert not (place.path / "parts/weights").exists()
+    place.stop("parts", monkeypatch)
     parts = place.train("parts")
     for name in ("weights/model.safetensors", "samples.png"):
         assert (whole / name).read_bytes() == (parts / name).read_bytes(), name
@@ -281,19 +286,27 @@ def test_a_finished_training_says_what_it_is(place):
     assert "20 pictures of" in card and "seed 0" in card and "| body + hand + category |" in card
     assert "| hand, beside neither |" in card
     assert Denoiser.load(out / "weights").spec.categories[0] == "object"
-    longer = place.train("done", steps=8)
-    assert json.loads((longer / "run.json").read_text())["steps"] == 8, "more steps go on from the checkpoint"
+    assert not any((out / "checkpoint").iterdir()), "nothing is left to go on from"
 
 
-def test_a_checkpoint_of_other_settings_is_refused(place):
-    place.train("run", steps=2)
-    with pytest.raises(InputError, match="delete"):
-        place.train("run", rate=0.1)
+@pytest.mark.parametrize("other", ["shards", "steps"])
+def test_another_training_begins_anew_and_leaves_the_checkpoint_alone(place, monkeypatch, capsys, other):
+    place.stop("run", monkeypatch)
+    (kept,) = (place.path / "run/checkpoint").iterdir()
+    changes = {"steps": {"steps": 3}}.get(other, {})
+    if other == "shards":
+        write_npz("prior_renders", place.shards[0], **shard(10, seed=9))
+    run = place.train("run", **changes)
+    assert f"{kept}/state.safetensors: of other data, settings or code" in capsys.readouterr().err
+    assert list((run / "checkpoint").iterdir()) == [kept]
+    anew = place.train("anew", **changes)
+    assert (run / WEIGHTS).read_bytes() == (anew / WEIGHTS).read_bytes()
+    assert pd.read_parquet(run / "history.parquet")["step"].max() == changes.get("steps", 6)
 
 
-def test_a_truncated_checkpoint_is_refused(place):
-    out = place.train("run", steps=2)
-    path = out / "checkpoint/state.safetensors"
+def test_a_truncated_checkpoint_is_refused(place, monkeypatch):
+    place.stop("run", monkeypatch)
+    (path,) = (place.path / "run/checkpoint").glob("*/state.safetensors")
     path.write_bytes(path.read_bytes()[:-50])
     with pytest.raises(InputError, match="a whole checkpoint"):
         place.train("run")
