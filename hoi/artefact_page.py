@@ -43,6 +43,8 @@ FILES = (
     FileKind("clips/{clip}/", "clip folder as in docs/clip_folder.md, with source.json (path, sha256, frame indices, "
              "scale, where the truth lies), and failure.json if it could not be read",
              "prepare_clip", "all later stages; `gt/` by score_clip and report_clip alone"),
+    FileKind("clips/{clip}.sha256", "path and sha256 of each of these files", "prepare_clip", "Snakemake: by it, not by its "
+             "time, a clip has changed"),
     FileKind("clips/{clip}/hands.npz", "given hands", "prepare_clip", "track_hand (`given`, `noisy`)", "given_hands"),
     FileKind("clips/{clip}/tracks.npz", "another tracker's keypoints or MANO parameters", "prepare_clip",
              "track_hand (`file`)", "tracks"),

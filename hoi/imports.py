@@ -14,6 +14,7 @@ SHIPPED = (
     "weights/*.safetensors",
     "weights/*.json",
 )  # data beside the code
+NETWORK = ("config.json", "model.safetensors")  # in a folder of weights, beside its card
 PASSED_AS_PARAMETERS = {"hoi.config"}  # settings reach a stage as parameters, which Snakemake watches by itself
 
 

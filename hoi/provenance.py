@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from hoi.imports import stage_code
 
+OURS = ".snakemake_timestamp"  # written into folders by Snakemake
 PACKAGES = ("torch", "numpy", "numba", "open3d-cpu", "trimesh", "opencv-python-headless", "snakemake")
 
 
@@ -44,6 +45,12 @@ def file_sha256(path: Path) -> str:
     """SHA-256 of a file, read piece by piece."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def folder_sums(folder: Path) -> str:
+    """A line a file in a folder: its path there and its SHA-256; Snakemake's timestamp left out."""
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != OURS)
+    return "".join(f"{p.relative_to(folder)} {file_sha256(p)}\n" for p in files)
 
 
 def processor() -> str:

@@ -19,10 +19,9 @@ from typing import Any
 
 from hoi.artefacts import write_json
 from hoi.errors import InputError
-from hoi.provenance import code_digest, file_sha256, made_with, processor
+from hoi.provenance import code_digest, file_sha256, folder_sums, made_with, processor
 
 FOLDER = "HOI_RECORDS"
-OURS = ".snakemake_timestamp"  # written into folders by Snakemake
 
 
 @dataclass(frozen=True)
@@ -101,9 +100,7 @@ def records_asked_for() -> Records | None:
 def checksum(path: Path) -> str:
     """SHA-256 of a file, or of the names and contents of all files in a folder."""
     if path.is_dir():
-        files = sorted(p for p in path.rglob("*") if p.is_file() and p.name != OURS)
-        lines = [f"{p.relative_to(path)} {checksum(p)}\n" for p in files]
-        return hashlib.sha256("".join(lines).encode()).hexdigest()
+        return hashlib.sha256(folder_sums(path).encode()).hexdigest()
     return file_sha256(path)
 
 

@@ -3,16 +3,17 @@
 import sys
 from typing import Any
 
-from hoi.artefacts import Product, whole, write_failure
+from hoi.artefacts import Product, whole, write_failure, write_text
 from hoi.clip import FAILED, Prepared, write_clip
 from hoi.config import HandChoice, PrepareClip
 from hoi.errors import DataFailure, InputError, SetupError
+from hoi.provenance import folder_sums
 from hoi.sources.load import load_folder, load_video, stand_in
 from hoi.table import DATASETS, ClipRow
 
 
-def prepare_clip(row: ClipRow, config: PrepareClip, hand: HandChoice, output: Product) -> None:
-    """Read or render the clip of one row of the clips table and write it as a clip folder.
+def prepare_clip(row: ClipRow, config: PrepareClip, hand: HandChoice, output: Product, sums: Product) -> None:
+    """Read or render the clip of one row of the clips table and write it as a clip folder, and its files' checksums.
 
     A clip that cannot be read becomes a folder of two grey frames that holds the reason: every later stage passes it on.
     A data set or licensed file that is not there is no clip's fault, and stops the stage.
@@ -32,6 +33,7 @@ def prepare_clip(row: ClipRow, config: PrepareClip, hand: HandChoice, output: Pr
             write_failure(folder / FAILED, failure)
         if truth is not None:
             truth.write(folder / "gt")
+    write_text(sums, folder_sums(output))
 
 
 def _load(row: ClipRow, config: PrepareClip, hand: HandChoice) -> tuple[Prepared, Any]:

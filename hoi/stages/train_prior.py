@@ -31,7 +31,7 @@ LATEST = "weights"
 FREE = {
     "log_every", "checkpoint_minutes", "held_out_every", "held_out_samples", "judged_samples", "grid_minutes",
     "grid_steps", "grid_guidance", "left_out_most",
-}  # what a checkpoint need not agree in: how often, and what is left out before  # fmt: skip
+}  # what a checkpoint need not agree in: how often  # fmt: skip
 GRID_ROWS = 12
 
 

@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 WRITES = {
+    "prepare_clip": {"output", "sums"},
     "train_prior": {"weights", "history", "samples", "run"},
     "train_masks": {"weights", "history", "run"},
     "fit_clip": {"mesh", "poses", "history", "scene", "run"},

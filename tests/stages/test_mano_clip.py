@@ -46,7 +46,7 @@ def made(tmp_path_factory, study):
     scene, choice = make_scene(), HandChoice(model="mano", files=str(folder / "mano"))
     row = ClipRow(clip="mug_1", source="hoi4d", path=str(hoi4d_tree(folder / "HOI4D", scene)))
     at = {name: folder / name for name in ("clip", "hands.npz", "masks.npz", "object.ply", "poses.npz")}
-    prepare_clip(row, study.prepare_clip, choice, at["clip"])
+    prepare_clip(row, study.prepare_clip, choice, at["clip"], folder / "clip.sha256")
     track_hand(at["clip"], study.settings("oracle", "track_hand"), choice, 0, at["hands.npz"], folder / "hands.json")
     mask_clip(at["clip"], at["hands.npz"], [], study.settings("oracle", "mask_clip"), at["masks.npz"])
     fit = (at["object.ply"], at["poses.npz"], *(folder / n for n in ("history.parquet", "scene.glb", "run.json")))

@@ -96,12 +96,15 @@ def test_a_second_run_at_once_is_refused_and_the_first_goes_on(stubbed, undistur
 def test_a_file_from_the_future_reruns_nothing(stubbed):
     stubbed.run(*STUB_CONFIG)
     tomorrow = time.time() + 86400
-    for name in ("results/hands/diffhoi/c0.npz", "results/fits/oracle/c1/object.ply"):
+    ahead = ("hands/diffhoi/c0.npz", "fits/oracle/c1/object.ply", "clips/c0/.snakemake_timestamp", "clips/c1.sha256")
+    for name in (f"results/{name}" for name in ahead):
         os.utime(stubbed.path / name, (tomorrow, tomorrow))
     assert "Nothing to be done" in stubbed.run("--dry-run", *STUB_CONFIG), "contents count, not clocks"
     (stubbed.path / "results/hands/diffhoi/c0.npz").write_text("edited\n")
     os.utime(stubbed.path / "results/hands/diffhoi/c0.npz", (tomorrow, tomorrow))
     assert stubbed.planned(*STUB_CONFIG)["mask_clip"] == 1
+    (stubbed.path / "results/clips/c1.sha256").write_text("another clip\n")
+    assert stubbed.planned(*STUB_CONFIG)["track_hand"] == 2, "under both variants"
 
 
 @pytest.fixture
@@ -163,9 +166,13 @@ def test_the_prior_is_shared_between_checkouts_through_snakemakes_cache(stubbed,
 
 def test_results_move_to_another_checkout_and_touched_files_rerun_nothing(stubbed, tmp_path):
     stubbed.run(*STUB_CONFIG)
-    for path in (*(stubbed.path / "hoi/stages").iterdir(), *(stubbed.path / "results/masks").rglob("*.npz")):
-        path.touch()
-    (stubbed.path / "config/stub.tsv").touch()
+    for folder in (
+        "hoi",
+        "config",
+        "results/masks",
+    ):  # as a fresh clone does, folders such as those of weights among them
+        for path in (stubbed.path / folder).rglob("*"):
+            path.touch()
     assert "Nothing to be done" in stubbed.run("--dry-run", *STUB_CONFIG), "contents count, not times"
     other = StubbedCheckout(tmp_path / "other")
     (stubbed.path / "results").rename(other.path / "results")

@@ -11,9 +11,9 @@ def clip_of_shard(wildcards):
 
 
 def _parts(folder):
-    """A folder that a rule makes, as it is; the files of one that the user has."""
+    """A folder that a rule makes, with its checksums; the files of one that the user has."""
     if folder.startswith("results/"):
-        return [folder]
+        return [ancient(folder), f"{folder}.sha256"]
     return sorted(str(p) for p in Path(folder).rglob("*") if p.is_file())
 
 

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from hoi.imports import shipped_masks, shipped_prior
+from hoi.imports import NETWORK, shipped_masks, shipped_prior
 from hoi.provenance import code_digest
 from hoi.study import read_study
 from hoi.table import DATASETS, joined, read_table, row_json
@@ -57,20 +57,35 @@ def clip_row(wildcards):
 
 
 def prior_weights(wildcards):
-    """Input: weights and memory that this variant's fit distils; none where it distils nothing."""
+    """Input: folder of weights, and memory, that this variant's fit distils; none where it distils nothing."""
     if study.settings(wildcards.variant, "fit_clip").weights.prior == 0:
         return []
     if study.prior == "shipped" and not all(Path(p).exists() for p in shipped_prior()):
         raise WorkflowError("no prior ships with this version: set `prior: trained`, or fit_clip.weights.prior: 0")
-    return ["results/prior/weights", "results/prior/memory.npz"] if study.prior == "trained" else shipped_prior()
+    weights, memory = (
+        ("results/prior/weights", "results/prior/memory.npz") if study.prior == "trained" else shipped_prior()
+    )
+    return [ancient(weights), memory]
 
 
 def mask_network(wildcards):
-    """Input: weights of the masker's network, where this variant's masks hear it."""
+    """Input: folder of the weights of the masker's network, where this variant's masks hear it."""
     chosen = study.settings(wildcards.variant, "mask_clip")
     if chosen.masker == "given" or chosen.network_weight == 0:
         return []
-    return ["results/masknet/weights" if study.masks == "trained" else shipped_masks()]
+    return [ancient("results/masknet/weights" if study.masks == "trained" else shipped_masks())]
+
+
+def weights_of(paths):
+    """Input: by what a change of the folder, first of some inputs, is told: its files, or the record of its training."""
+
+    def files(wildcards):
+        for folder in paths(wildcards)[:1]:
+            trained = folder.startswith("results/")
+            return [str(Path(folder).with_name("run.json"))] if trained else [f"{folder}/{name}" for name in NETWORK]
+        return []
+
+    return files
 
 
 def files_of(*patterns):

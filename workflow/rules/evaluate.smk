@@ -8,7 +8,8 @@ output:  results/scores/{variant}/{clip}.json, results/tables/{table}.{csv,md,te
 rule score_clip:
     """All metrics of one fit against what is known of the clip."""
     input:
-        clip="results/clips/{clip}",
+        clip=ancient("results/clips/{clip}"),
+        sums="results/clips/{clip}.sha256",
         truth=files_of("gt/*", "gt/masks/*/*"),
         masks=made_by("mask_clip", "results/masks/{variant}/{clip}.npz"),
         hands=made_by("track_hand", "results/hands/{variant}/{clip}.npz"),

@@ -10,7 +10,8 @@ rule make_figure:
     input:
         scores=of_figure("results/scores/{variant}/{clip}.json"),
         meshes=of_figure("results/fits/{owner}/{clip}/object.ply"),
-        clips=of_figure("results/clips/{clip}"),
+        clips=ancient(of_figure("results/clips/{clip}")),
+        sums=of_figure("results/clips/{clip}.sha256"),
     output:
         pdf="results/figures/{figure}.pdf",
         png="results/figures/{figure}.png",

@@ -8,10 +8,12 @@ output:  results/fits/{variant}/{clip}/  object.ply, poses.npz, history.parquet,
 rule fit_clip:
     """Shape, hand and poses; a killed fit goes on from its checkpoint, beside its outputs."""
     input:
-        clip="results/clips/{clip}",
+        clip=ancient("results/clips/{clip}"),
+        sums="results/clips/{clip}.sha256",
         hands=made_by("track_hand", "results/hands/{variant}/{clip}.npz"),
         masks=made_by("mask_clip", "results/masks/{variant}/{clip}.npz"),
         prior=prior_weights,
+        weights=weights_of(prior_weights),
     output:
         mesh="results/fits/{variant}/{clip}/object.ply",
         poses="results/fits/{variant}/{clip}/poses.npz",

@@ -8,7 +8,8 @@ output:  results/hands/{variant}/{clip}.npz and .json, results/masks/{variant}/{
 rule track_hand:
     """The holding hand in every frame: pose, shape and place in the camera."""
     input:
-        clip="results/clips/{clip}",
+        clip=ancient("results/clips/{clip}"),
+        sums="results/clips/{clip}.sha256",
     output:
         hands="results/hands/{variant}/{clip}.npz",
         quality="results/hands/{variant}/{clip}.json",
@@ -31,9 +32,11 @@ rule track_hand:
 rule mask_clip:
     """Visible pixels of the holding hand and of the held object in every frame."""
     input:
-        clip="results/clips/{clip}",
+        clip=ancient("results/clips/{clip}"),
+        sums="results/clips/{clip}.sha256",
         hands=made_by("track_hand", "results/hands/{variant}/{clip}.npz"),
         network=mask_network,
+        weights=weights_of(mask_network),
     output:
         masks="results/masks/{variant}/{clip}.npz",
     log:

@@ -2,6 +2,7 @@
 
 input:   the video or folder that a row of the clips table names (nothing for procedural clips)
 output:  results/clips/{clip}/   frames/, clip.yaml, source.json and, where known, masks/, hands.npz, gt/
+         results/clips/{clip}.sha256   of each of these files: by it later rules tell whether the clip has changed
 """
 
 
@@ -11,6 +12,7 @@ rule prepare_clip:
         media=files_of("clip.*", "frames/*", "masks/*/*", "hands.npz", "tracks.npz"),
     output:
         clip=directory("results/clips/{clip}"),
+        sums="results/clips/{clip}.sha256",
     log:
         "results/logs/prepare_clip/{clip}.log",
     benchmark:
@@ -24,4 +26,4 @@ rule prepare_clip:
         hand=study.hand.model_dump_json(),
     shell:
         "python -m hoi prepare_clip --row {params.row:q} --config {params.config:q}"
-        " --hand {params.hand:q} --output {output.clip:q} 2> {log:q}"
+        " --hand {params.hand:q} --output {output.clip:q} --sums {output.sums:q} 2> {log:q}"

@@ -8,7 +8,8 @@ output:  results/fits/{variant}/{clip}/still.png, overlay.mp4, coloured.{ply,glb
 rule show_clip:
     """The object in its colours; overlay video, and a still of input, overlay and novel views."""
     input:
-        clip="results/clips/{clip}",
+        clip=ancient("results/clips/{clip}"),
+        sums="results/clips/{clip}.sha256",
         masks=made_by("mask_clip", "results/masks/{variant}/{clip}.npz"),
         mesh=made_by("fit_clip", "results/fits/{variant}/{clip}/object.ply"),
         poses=made_by("fit_clip", "results/fits/{variant}/{clip}/poses.npz"),
@@ -40,7 +41,8 @@ rule show_clip:
 rule report_clip:
     """One clip's page: frames, masks, tracks, 3D, errors, settings and films of some variants side by side."""
     input:
-        clip="results/clips/{clip}",
+        clip=ancient("results/clips/{clip}"),
+        sums="results/clips/{clip}.sha256",
         truth=files_of("gt/*", "gt/masks/*/*"),
         hands=shown("track_hand", "results/hands/{variant}/{clip}.npz"),
         tracks=shown("track_hand", "results/hands/{variant}/{clip}.json"),
@@ -74,7 +76,7 @@ rule report_clip:
 rule make_report:
     """The report's first page over the pages of all clips."""
     input:
-        pages=files_of_report("results/report/clips/{clip}"),
+        pages=ancient(files_of_report("results/report/clips/{clip}")),
         scores=files_of_report("results/scores/{variant}/{clip}.json"),
         runs=files_of_report("results/fits/{variant}/{clip}/run.json", "fit_clip"),
         tables=expand("results/tables/{table}.md", table=study.tables),

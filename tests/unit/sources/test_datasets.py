@@ -51,7 +51,7 @@ def scene():
 def prepared(tmp_path, source, path, choice, **columns):
     out = tmp_path / "prepared"
     row = ClipRow(clip="x", source=source, path=str(path), **columns)
-    prepare_clip(row, SETTINGS, choice, out)
+    prepare_clip(row, SETTINGS, choice, out, out.with_suffix(".sha256"))
     raise_recorded(out / FAILED)
     return read_clip(out)
 
