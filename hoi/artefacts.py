@@ -23,6 +23,7 @@ Output = Annotated[Path, "written by the stage"]  # of a stage's parameters: whe
 Product = Annotated[Path, "written by the stage, failure or not"]
 FAILURE = "hoi_failure"
 MOST_BYTES = 4 * 10**9  # of a file's arrays, unpacked: the masks of 3,000 frames are 2.5 GB
+FAILED = "failure.json"  # in a folder that stands in for what there is not
 
 
 @dataclass(frozen=True)
@@ -203,19 +204,27 @@ def whole(path: Path | str) -> Iterator[Path]:
 
 
 def write_failure(path: Path | str, failure: DataFailure) -> None:
-    """In place of any artefact: why this clip has none. A small JSON file, whatever the path's suffix."""
-    write_json(path, {FAILURE: failure.record()})
+    """In place of any artefact, or in the folder that stands in for it: why this clip has none.
+
+    A small JSON file, whatever the path's suffix.
+    """
+    write_json(_reason(path), {FAILURE: failure.record()})
 
 
 def raise_recorded(path: Path | str) -> None:
-    """Raise the DataFailure that stands in place of the artefact at this path, if one does."""
-    path = Path(path)
+    """Raise the DataFailure that stands in place of the artefact at this path, or in its folder, if one does."""
+    path = _reason(path)
     if not path.is_file():
         return
     with path.open("rb") as file:
         start = file.read(64)
     if FAILURE.encode() in start and start.startswith(b"{"):
         raise DataFailure(**json.loads(path.read_text())[FAILURE])
+
+
+def _reason(path: Path | str) -> Path:
+    path = Path(path)
+    return path / FAILED if path.is_dir() else path
 
 
 def write_npz(kind: str, path: Path | str, **arrays: Any) -> None:

@@ -27,7 +27,6 @@ from hoi.artefacts import read_json, read_npz, write_json, write_npz
 from hoi.category import plain_category
 from hoi.errors import InputError
 
-FAILED = "failure.json"
 MANO_PARAMETERS = ("global_orient", "hand_pose", "betas", "cam_t")  # of a tracker's file, in place of keypoints
 FRAME_SUFFIXES = (".png", ".jpg", ".jpeg")
 

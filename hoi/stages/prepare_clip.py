@@ -3,8 +3,8 @@
 import sys
 from typing import Any
 
-from hoi.artefacts import Product, whole, write_failure, write_text
-from hoi.clip import FAILED, Prepared, write_clip
+from hoi.artefacts import Output, whole, write_text
+from hoi.clip import Prepared, write_clip
 from hoi.config import HandChoice, PrepareClip
 from hoi.errors import DataFailure, InputError, SetupError
 from hoi.provenance import folder_sums
@@ -12,10 +12,10 @@ from hoi.sources.load import load_folder, load_video, stand_in
 from hoi.table import DATASETS, ClipRow
 
 
-def prepare_clip(row: ClipRow, config: PrepareClip, hand: HandChoice, output: Product, sums: Product) -> None:
+def prepare_clip(row: ClipRow, config: PrepareClip, hand: HandChoice, output: Output, sums: Output) -> None:
     """Read or render the clip of one row of the clips table and write it as a clip folder, and its files' checksums.
 
-    A clip that cannot be read becomes a folder of two grey frames that holds the reason: every later stage passes it on.
+    A clip that cannot be read becomes a folder of two grey frames, for pictures and pages; the failure is raised after it.
     A data set or licensed file that is not there is no clip's fault, and stops the stage.
     """
     failure = None
@@ -24,15 +24,15 @@ def prepare_clip(row: ClipRow, config: PrepareClip, hand: HandChoice, output: Pr
     except InputError as error:
         if row.source == "procedural" or isinstance(error, SetupError):
             raise
-        failure = DataFailure(error.where, error.found, error.expected, error.next_step, stage="prepare_clip")
+        failure = DataFailure(error.where, error.found, error.expected, error.next_step)
         prepared, truth = stand_in(row, config), None
     with whole(output) as folder:
         folder.mkdir()
         write_clip(folder, prepared)
-        if failure is not None:
-            write_failure(folder / FAILED, failure)
         if truth is not None:
             truth.write(folder / "gt")
+    if failure is not None:
+        raise failure
     write_text(sums, folder_sums(output))
 
 

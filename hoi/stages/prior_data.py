@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from hoi.artefacts import Output, raise_recorded, read_npz, write_npz
-from hoi.clip import FAILED, read_clip
+from hoi.clip import read_clip
 from hoi.config import FitStart, HandChoice, PriorData, ProceduralSettings, TrackHand
 from hoi.errors import DataFailure, InputError
 from hoi.fit import Observations, Variables, begin
@@ -81,7 +81,7 @@ class Samples:
 
     def of_clip(self, path: Path, choice: HandChoice) -> list[dict]:
         """Pictures of the true object in the given hand of a clip folder that has both (docs/clip_folder.md)."""
-        raise_recorded(path / FAILED)
+        raise_recorded(path)
         clip = read_clip(path)
         hands, mesh_path = clip.given_hands(), path / "gt/object.ply"
         if hands is None or not mesh_path.exists():

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from hoi.artefacts import Output, raise_recorded, read_json, write_json, write_npz
-from hoi.clip import FAILED, read_clip
+from hoi.clip import read_clip
 from hoi.config import HandChoice, TrackHand
 from hoi.observe.auto import taken_tracker
 from hoi.observe.quality import track_quality
@@ -14,7 +14,7 @@ from hoi.observe.trackers import track
 
 def track_hand(clip: Path, config: TrackHand, hand: HandChoice, seed: int, output: Output, quality: Output) -> None:
     """Track the hand through a prepared clip; write it, and how well it went."""
-    raise_recorded(clip / FAILED)
+    raise_recorded(clip)
     source = read_clip(clip)
     taken = taken_tracker(config.tracker, source, hand)
     settings = config.model_copy(update={"tracker": taken.name})

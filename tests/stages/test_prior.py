@@ -10,7 +10,6 @@ import yaml
 
 from hoi import cli
 from hoi.artefacts import read_npz, write_failure, write_npz
-from hoi.clip import FAILED
 from hoi.config import (
     FitStart,
     GraspSettings,
@@ -321,7 +320,7 @@ def test_a_training_that_diverges_stops(place, monkeypatch):
 def test_a_failed_clip_among_three_is_left_out_and_named(place, clip, monkeypatch, capsys):
     monkeypatch.delenv("HOI_RECORDS", raising=False)
     failure = DataFailure("hands/7.pickle", "no such file", "a hand", "take other frames", "prepare_clip")
-    write_failure(clip / FAILED, failure)
+    write_failure(clip, failure)
     place.shards.append(place.path / "3.npz")
     make_shard_by_command(3, clip, place.shards[-1])
     with pytest.raises(DataFailure, match=r"hands/7\.pickle"):

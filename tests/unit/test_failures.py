@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hoi import cli
-from hoi.artefacts import Output, read_json, read_npz, write_failure
+from hoi.artefacts import Output, raise_recorded, read_json, read_npz, write_failure
 from hoi.errors import DataFailure, InputError
 from hoi.meshes import read_mesh
 
@@ -18,6 +18,13 @@ def test_a_recorded_failure_is_raised_again_whatever_the_file_should_be(tmp_path
     with pytest.raises(DataFailure) as again:
         read(path)
     assert again.value.record() == FAILURE.record()
+
+
+def test_a_folder_that_stands_in_for_a_clip_holds_the_reason(tmp_path):
+    raise_recorded(tmp_path)
+    write_failure(tmp_path, FAILURE)
+    with pytest.raises(DataFailure, match="no hand"):
+        raise_recorded(tmp_path)
 
 
 def stage(raises):

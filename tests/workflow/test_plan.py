@@ -1,5 +1,6 @@
 """What Snakemake would do, and what it refuses before the first job."""
 
+import json
 import re
 import shutil
 import tomllib
@@ -7,6 +8,8 @@ import tomllib
 import pytest
 import yaml
 
+from hoi.artefacts import raise_recorded
+from hoi.errors import DataFailure
 from hoi.table import read_table
 
 from .conftest import ROOT
@@ -126,10 +129,18 @@ def test_distilling_weights_that_do_not_ship_is_said_at_once(checkout):
     assert "prior: trained" in text
 
 
-def test_missing_video_is_named_before_work_starts(checkout):
+def test_a_missing_video_is_its_clips_failure_alone_and_runs_once_it_is_there(checkout):
     (checkout.path / "my.tsv").write_text("clip\tsource\tpath\ngone\tvideo\tgone.mp4\n")
-    text = checkout.run("results/scores/no_prior/gone.json", "--config", "clips=my.tsv", fails=True)
-    assert "gone.mp4" in text
+    words = ("results/clips/gone", "--config", "clips=my.tsv")
+    assert "recorded as failure of prepare_clip: no such file" in checkout.run(*words)
+    with pytest.raises(DataFailure) as failure:
+        raise_recorded(checkout.path / "results/clips/gone")
+    assert failure.value.where == "gone.mp4" and failure.value.log == "results/logs/prepare_clip/gone.log"
+    record = json.loads((checkout.path / "results/provenance/clips/gone.json").read_text())
+    assert record["failure"] == "prepare_clip: no such file"
+    assert checkout.planned(*words) == {}
+    (checkout.path / "gone.mp4").write_bytes(b"a video")
+    assert checkout.planned(*words) == {"prepare_clip": 1}
 
 
 def test_environment_names_the_pins_of_the_package():

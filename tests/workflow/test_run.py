@@ -184,6 +184,7 @@ def test_one_unreadable_clip_among_many_is_listed_and_the_tables_come_out(finish
         [sys.executable, "-m", "hoi", "failures"], cwd=finished.path, capture_output=True, text=True
     )
     assert listed.returncode == 1 and "no_prior, broken: prepare_clip: broken.mp4: no frame" in listed.stdout
+    assert "(results/logs/prepare_clip/broken.log)" in listed.stdout
 
 
 def test_a_real_fit_killed_half_way_ends_in_the_same_mesh(finished):

@@ -89,7 +89,7 @@ def weights_of(paths):
 
 
 def files_of(*patterns):
-    """Input: what a clip of the table brings from outside, by patterns under its path; nothing if it is made here."""
+    """Input: what a clip of the table brings from outside, by patterns under its path; nothing if it is made here, or not there."""
 
     def matches(wildcards):
         row = known_clips.get(wildcards.clip)
@@ -97,7 +97,7 @@ def files_of(*patterns):
             return []
         path = row.path
         if not Path(path).is_dir():
-            return [path] if "clip.*" in patterns else []
+            return [path] if "clip.*" in patterns and Path(path).exists() else []
         return [str(p) for pattern in patterns for p in sorted(Path(path).glob(pattern))]
 
     return matches

@@ -26,4 +26,4 @@ rule prepare_clip:
         hand=study.hand.model_dump_json(),
     shell:
         "python -m hoi prepare_clip --row {params.row:q} --config {params.config:q}"
-        " --hand {params.hand:q} --output {output.clip:q} --sums {output.sums:q} 2> {log:q}"
+        " --hand {params.hand:q} --output {output.clip:q} --sums {output.sums:q} --log {log:q} 2> {log:q}"
