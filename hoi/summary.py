@@ -2,6 +2,7 @@
 
 import csv
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -77,12 +78,17 @@ def _no_result(fit: Path, failure: DataFailure) -> str:
 
 def failures(results: Path = Path("results")) -> None:
     """List every clip that has no result, with stage, reason and log; end with status 1 if there is one."""
-    scores = [read_json(path) for path in sorted((results / "scores").glob("*/*.json"))]
+    lines, count = failures_among(sorted((results / "scores").glob("*/*.json")))
+    sys.stdout.write("".join(f"{line}\n" for line in (*lines, count)))
+    sys.exit(bool(lines))
+
+
+def failures_among(paths: Sequence[Path]) -> tuple[list[str], str]:
+    """A line every failed fit of some score files, with stage, reason and log; and one that counts them."""
+    scores = [read_json(path) for path in paths]
     failed = [score for score in scores if score["failed"]]
-    for line in failed_lines(failed, list(dict.fromkeys(score["variant"] for score in failed))):
-        sys.stdout.write(f"{line}\n")
-    sys.stdout.write(f"{len(failed)} of {len(scores)} scored fits failed\n")
-    sys.exit(bool(failed))
+    lines = failed_lines(failed, list(dict.fromkeys(score["variant"] for score in failed)))
+    return lines, f"{len(failed)} of {len(scores)} scored fits failed"
 
 
 def _table(path: Path, console: Console) -> Table:

@@ -8,6 +8,7 @@ What goes wrong is said by files in the folder `drill` (the name is that of the 
 """
 
 import hashlib
+import json
 import os
 import random
 import signal
@@ -51,7 +52,7 @@ def main() -> None:
         if name in FOLDERS.get(stage, ()):
             path.mkdir(exist_ok=True)
             path = path / "content"
-        path.write_text(f"{stage} {name} {told.hexdigest()}\n")
+        path.write_text(json.dumps({"failed": False, "by": f"{stage} {name} {told.hexdigest()}"}) + "\n")
 
 
 def digest(path: Path) -> bytes:

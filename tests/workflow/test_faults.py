@@ -3,6 +3,7 @@
 The workflow is the real one; its stages are stubs whose outputs are digests of all that went in (tests/slurm/stub.py).
 """
 
+import json
 import os
 import signal
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import STUB_CONFIG, StubbedCheckout
+from .conftest import STUB_CONFIG, TABLE, StubbedCheckout
 
 FIT = "results/fits/diffhoi/c1/history.parquet"
 
@@ -54,9 +55,25 @@ def test_a_stage_killed_half_way_is_repeated(stubbed, undisturbed):
     assert run.returncode == 1 and "results/logs/fit_clip/diffhoi/c1.log" in told
     assert not (stubbed.path / FIT).exists(), "nothing half-written is taken for done"
     assert (stubbed.path / "results/scores/diffhoi/c0.json").exists(), "the other clip went on"
+    rows = (stubbed.path / "config/stub.tsv").read_text().splitlines(keepends=True)
+    (stubbed.path / "config/rest.tsv").write_text("".join(row for row in rows if not row.startswith("c1")))
+    stubbed.run("--config", "clips=config/rest.tsv", *STUB_CONFIG)
+    assert (stubbed.path / TABLE).exists(), "a table of what there is"
     hold.unlink()
     stubbed.run(*STUB_CONFIG)
     assert stubbed.end() == undisturbed
+
+
+def test_clips_without_a_result_are_listed_at_the_end_of_a_run_that_ends_well(stubbed):
+    score = "results/scores/diffhoi/c0.json"
+    assert "failed" not in stubbed.run(*STUB_CONFIG[:-1], score)
+    why = {"stage": "track_hand", "where": "frames", "found": "no hand", "log": "results/logs/a.log"}
+    (stubbed.path / score).write_text(json.dumps({"failed": True, "variant": "diffhoi", "clip": "c0", "failure": why}))
+    told = stubbed.run(*STUB_CONFIG)
+    assert (
+        "diffhoi, c0: track_hand: frames: no hand (results/logs/a.log)\n1 of 4 scored fits failed: `hoi failures`"
+        in told
+    )
 
 
 def test_after_ctrl_c_the_same_command_goes_on(stubbed, undisturbed):

@@ -39,6 +39,16 @@ onstart:
     workflow.scheduler.job_rate_limiter = None
 
 
+onsuccess:
+    # A clip without a result is no error, and ends no run: Snakemake's status is 0, that of `hoi failures` 1.
+    from hoi.summary import failures_among
+
+    scores = [Path(f"results/scores/{v}/{c}.json") for v, c in pairs(study.variants)]
+    failed, count = failures_among([path for path in scores if path.exists()])
+    if failed:
+        sys.stderr.write("\n".join([*failed, f"{count}: `hoi failures` lists them too, and ends with status 1\n"]))
+
+
 def settings(stage):
     """Parameter: a stage's settings under the job's variant, as one JSON word."""
     return lambda wildcards: study.as_json(wildcards.variant, stage)
