@@ -2,7 +2,8 @@
 
 The workflow names a folder in HOI_RECORDS (`results/provenance`); a stage run without it leaves no records. There, beside
 `results/X` stands `results/provenance/X.json`: paths are kept relative to `results`, so that the folder can be moved. Before
-a stage runs, its inputs are compared with their records: a file that is not the one that was written is refused.
+a stage runs, its inputs are compared with their records: a file that is not the one that was written is refused. What
+Snakemake's cache shares between checkouts has its record among the outputs of its rule, and brings it along.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""In place of `hoi/__main__.py`: every stage as a stub that takes no time. Each output is a digest of the stage's words and of
+"""In place of `hoi/__main__.py`: every stage as a stub that takes no time. Each output, and its record, is a digest of the stage's words and of
 all its inputs, so that the last file's digest proves every step before it; the workflow, its profile and SLURM are the real ones.
 
 What goes wrong is said by files in the folder `drill` (the name is that of the job's first output, / as +):
@@ -48,11 +48,15 @@ def main() -> None:
             for value in values:
                 told.update(digest(Path(value)) if len(value) < 250 and Path(value).exists() else value.encode())
     for name, path in outputs.items():
+        made = json.dumps({"failed": False, "by": f"{stage} {name} {told.hexdigest()}"}) + "\n"
+        record = Path("results/provenance", f"{path.relative_to('results')}.json")
+        record.parent.mkdir(parents=True, exist_ok=True)
+        record.write_text(made)
         path.parent.mkdir(parents=True, exist_ok=True)
         if name in FOLDERS.get(stage, ()):
             path.mkdir(exist_ok=True)
             path = path / "content"
-        path.write_text(json.dumps({"failed": False, "by": f"{stage} {name} {told.hexdigest()}"}) + "\n")
+        path.write_text(made)
 
 
 def digest(path: Path) -> bytes:

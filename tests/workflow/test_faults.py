@@ -178,7 +178,8 @@ def test_the_prior_is_shared_between_checkouts_through_snakemakes_cache(stubbed,
     second = other.start(*words, weights, environment=other.environment | {"SNAKEMAKE_OUTPUT_CACHE": str(cache)})
     told = second.communicate(timeout=300)[0]
     assert second.returncode == 0, told
-    assert (other.path / weights / "content").read_bytes() == (stubbed.path / weights / "content").read_bytes()
+    for name in (f"{weights}/content", "results/provenance/prior/weights.json"):
+        assert (other.path / name).read_bytes() == (stubbed.path / name).read_bytes()
 
 
 def test_results_move_to_another_checkout_and_touched_files_rerun_nothing(stubbed, tmp_path):

@@ -14,7 +14,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from .conftest import TINY_CONFIG
+from hoi.artefacts import write_json
+from hoi.records import Records, chain
+
+from .conftest import TINY_CONFIG, Checkout
 
 pytestmark = pytest.mark.slow
 
@@ -203,6 +206,29 @@ def test_a_real_fit_killed_half_way_ends_in_the_same_mesh(finished):
     finished.run("--unlock", *TINY_CONFIG)
     finished.run("results/fits/oracle/mug/object.ply", *TINY_CONFIG)
     assert digest(mesh) == before
+
+
+def test_what_comes_from_the_cache_brings_its_record(tmp_path):
+    """A real shard: the second checkout fetches what the first made, in place of a record of its own."""
+    first, second = (Checkout(tmp_path / name) for name in ("first", "second"))
+    (tmp_path / "cache").mkdir()
+    shard, record = "results/masknet/data/0.npz", "results/provenance/masknet/data/0.npz.json"
+    write_json(second.path / record, {"stage": "mask_data", "outputs": {"masknet/data/0.npz": "another's"}})
+    for checkout in (first, second):
+        (checkout.path / "config/few.yaml").write_text(
+            "mask_data: {shards: 2, held_out: 1, instances: 1, grasps_most: 1, frames: 2}\n"
+            "prior_data: {grasp: {grasp_steps: 40}}\n"
+            "prepare_clip: {procedural: {width_px: 160, height_px: 120, shadow_rays: 1, ambient_rays: 1}}\n"
+        )
+        words = ("--cache", "--configfile", "config/config.yaml", "config/few.yaml", "--", shard)
+        environment = checkout.environment | {"SNAKEMAKE_OUTPUT_CACHE": str(tmp_path / "cache")}
+        run = checkout.start(*words, environment=environment)
+        told = run.communicate(timeout=600)[0]
+        assert run.returncode == 0, told
+    assert f"Symlinking output file {shard} from cache" in told
+    records = Records(second.path / "results/provenance")
+    assert records.check([second.path / shard]), "not refused"
+    assert any("by mask_data  commit" in line for line in chain(records, "masknet/data/0.npz"))
 
 
 def blank(picture):

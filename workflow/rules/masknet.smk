@@ -1,7 +1,8 @@
 """The masker's network: made frames with true labels, and the U-Net trained on them.
 
 input:   nothing (procedural training instances)
-output:  results/masknet/data/{shard}.npz, results/masknet/weights/ (used where the config says `masks: trained`)
+output:  results/masknet/data/{shard}.npz, results/masknet/weights/ (used where the config says `masks: trained`); and
+         their records, which Snakemake's cache shares with them
 """
 
 
@@ -9,6 +10,7 @@ rule mask_data:
     """One shard of frames: training instances in their best grasps, each filmed anew."""
     output:
         shard="results/masknet/data/{shard}.npz",
+        record="results/provenance/masknet/data/{shard}.npz.json",
     log:
         "results/logs/mask_data/{shard}.log",
     cache: True
@@ -34,6 +36,7 @@ rule train_masks:
         held_out=mask_shards(0, study.mask_data.held_out),
     output:
         weights=directory("results/masknet/weights"),
+        record="results/provenance/masknet/weights.json",
         history="results/masknet/history.parquet",
         run="results/masknet/run.json",
     log:

@@ -2,7 +2,7 @@
 
 input:   nothing (procedural training instances), or the clips with truth that prior_data.clips names
 output:  results/prior/data/{shard}.npz, results/prior/weights/, results/prior/memory.npz (used where the config says
-         `prior: trained`)
+         `prior: trained`); and their records, which Snakemake's cache shares with them
 """
 
 
@@ -12,6 +12,7 @@ rule prior_data:
         clip=clip_of_shard,
     output:
         shard="results/prior/data/{shard}.npz",
+        record="results/provenance/prior/data/{shard}.npz.json",
     log:
         "results/logs/prior_data/{shard}.log",
     cache: True
@@ -41,6 +42,7 @@ rule train_prior:
         held_out=held_out_shards,
     output:
         weights=directory("results/prior/weights"),
+        record="results/provenance/prior/weights.json",
         history="results/prior/history.parquet",
         samples="results/prior/samples.png",
         run="results/prior/run.json",
@@ -67,6 +69,7 @@ rule prior_memory:
     """Training objects and how hands held them, to be recalled by a fit."""
     output:
         memory="results/prior/memory.npz",
+        record="results/provenance/prior/memory.npz.json",
     log:
         "results/logs/prior_memory/prior_memory.log",
     cache: True
