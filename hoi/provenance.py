@@ -15,11 +15,14 @@ from pydantic import BaseModel
 from hoi.imports import stage_code
 
 OURS = ".snakemake_timestamp"  # written into folders by Snakemake
-PACKAGES = ("torch", "numpy", "numba", "open3d-cpu", "trimesh", "opencv-python-headless", "snakemake")
+PACKAGES = (
+    "torch", "numpy", "scipy", "numba", "open3d-cpu", "trimesh", "opencv-python-headless", "imageio-ffmpeg", "ai-edge-litert",
+    "diffusers", "snakemake",
+)  # fmt: skip
 
 
 def run_record(settings: BaseModel, seed: int, seconds: float, more: dict[str, Any]) -> dict[str, Any]:
-    """A JSON-ready record of a run; the commit is null outside a checkout, `dirty` says that files differ from it."""
+    """A JSON-ready record of a run; commit and `dirty`, that files differ from it, are null where git cannot say."""
     return {
         **made_with(),
         "settings": settings.model_dump(),
@@ -32,10 +35,11 @@ def run_record(settings: BaseModel, seed: int, seconds: float, more: dict[str, A
 
 
 def made_with() -> dict[str, Any]:
-    """Commit, whether files differ from it, and the versions of Python and of what computes."""
+    """Commit, whether files differ from it (both None where git cannot say), versions of Python and of what computes."""
+    edits = _git("status", "--porcelain", "--untracked-files=no")
     return {
         "commit": _git("rev-parse", "HEAD"),
-        "dirty": bool(_git("status", "--porcelain", "--untracked-files=no")),
+        "dirty": None if edits is None else edits != "",
         "python": platform.python_version(),
         "versions": {name: version(name) for name in PACKAGES},
     }

@@ -10,6 +10,7 @@ import pytest
 from hoi import cli
 from hoi.artefacts import Output, Product, read_json, write_json
 from hoi.errors import DataFailure, InputError
+from hoi.provenance import made_with
 from hoi.records import Records, checksum, provenance
 from hoi.table import ClipRow
 
@@ -67,6 +68,24 @@ def test_a_record_names_everything(results):
     assert record["outputs"] == {"hands/v/a.npz": checksum(results / "hands/v/a.npz")}
     assert record["versions"]["numpy"] and record["host"] and record["device"] and record["started"].endswith("+00:00")
     assert {"commit", "dirty", "code", "python", "seconds", "slurm_job"} <= set(record)
+
+
+def test_where_git_cannot_say_neither_commit_nor_dirty_is_claimed(tmp_path, monkeypatch):
+    monkeypatch.setattr("hoi.provenance.__file__", str(tmp_path / "provenance.py"))
+    made = made_with()
+    assert made["commit"] is None and made["dirty"] is None
+    assert {"scipy", "diffusers", "ai-edge-litert", "imageio-ffmpeg"} <= set(made["versions"])
+
+
+def test_whether_files_differ_from_the_commit_is_said(tmp_path, monkeypatch):
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b", "-C", str(tmp_path)]
+    (tmp_path / "provenance.py").write_text("one\n")
+    for words in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "one"]):
+        subprocess.run([*git, *words], check=True)
+    monkeypatch.setattr("hoi.provenance.__file__", str(tmp_path / "provenance.py"))
+    assert made_with()["dirty"] is False
+    (tmp_path / "provenance.py").write_text("two\n")
+    assert made_with()["dirty"] is True
 
 
 def test_the_chain_ends_at_the_videos_checksum(results, capsys):
