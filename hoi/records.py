@@ -106,9 +106,9 @@ def checksum(path: Path) -> str:
 
 
 def device() -> str:
-    """What computed: the CUDA device where torch used one, else the processor."""
+    """What computed: the GPU where torch has put something onto one, else the processor."""
     torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_available():
+    if torch is not None and torch.cuda.is_initialized():
         return torch.cuda.get_device_name()
     return processor()
 

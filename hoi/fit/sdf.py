@@ -3,9 +3,9 @@
 from functools import partial
 
 import pandas as pd
-import torch
 
 from hoi.config import FitClip
+from hoi.device import choose_device
 from hoi.field.compiled import kernel_threads
 from hoi.fit.distil import Prior
 from hoi.fit.observations import Fit, Observations, Report
@@ -25,7 +25,8 @@ def fit_sdf(
 ) -> Fit:
     """Fit on the CPU, unless the kernel is not numba and a GPU is there; from a saved state on, if there is one."""
     with kernel_threads():
-        device = torch.device("cuda" if torch.cuda.is_available() and settings.field.kernel != "numba" else "cpu")
+        kernel = settings.field.kernel
+        device = choose_device(f"the fit (kernel {kernel})", gpu_is_of_use=kernel != "numba")
         optimisation = Optimisation(observed, settings, seed, device, prior)
         first, rows = restore(optimisation, saved) if saved else (0, [])
         for step in range(first, settings.steps):

@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float, UInt8
 from torch import nn
 
 from hoi.config import Detectron2, Sam2
+from hoi.device import choose_device
 from hoi.errors import InputError
 from hoi.hand.plain_pickle import numbers, read_pickle
 from hoi.observe.instances import Detections, followed, hints_of, hints_of_masks
@@ -39,7 +40,7 @@ def predictions(frames: Frames, settings: Detectron2) -> list[Any]:
     transforms, modeling = (importlib.import_module(f"detectron2.{name}") for name in ("data.transforms", "modeling"))
     cfg = config.get_cfg()
     _read_config(cfg, settings.config, Path(config.__file__).parents[1] / "model_zoo/configs")
-    cfg.MODEL.WEIGHTS, cfg.MODEL.DEVICE = "", "cuda" if torch.cuda.is_available() else "cpu"
+    cfg.MODEL.WEIGHTS, cfg.MODEL.DEVICE = "", choose_device("detectron2").type
     model = modeling.build_model(cfg).eval()
     load_weights(model, Path(settings.weights or ""))
     resize = transforms.ResizeShortestEdge([cfg.INPUT.MIN_SIZE_TEST] * 2, cfg.INPUT.MAX_SIZE_TEST)
@@ -119,9 +120,8 @@ def propagated(frames: Frames, start: int, prompts: list[Bool[np.ndarray, "h w"]
     path = Path(settings.weights or "")
     if not path.is_file():
         raise InputError(path, "no such file", "a checkpoint of SAM 2", "set mask_clip.sam2.weights (docs/stack.md)")
-    device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        predictor = build.build_sam2_video_predictor(settings.config, str(path), device=device)
+        predictor = build.build_sam2_video_predictor(settings.config, str(path), device=choose_device("SAM 2").type)
     except OSError as error:  # hydra's MissingConfigException is one
         expected = "a config that SAM 2 ships, such as configs/sam2.1/sam2.1_hiera_t.yaml"
         raise InputError("mask_clip.sam2.config", f"{error}", expected, "give its name") from error

@@ -15,6 +15,7 @@ import torch
 from hoi.artefacts import Product, raise_recorded, read_npz, whole, write_json
 from hoi.checkpoint import Checkpoint
 from hoi.config import PriorData, TrainPrior
+from hoi.device import choose_device, device_name
 from hoi.errors import DataFailure, InputError
 from hoi.prior.card import model_card
 from hoi.prior.denoiser import FALLBACK, DenoiserSpec
@@ -24,7 +25,7 @@ from hoi.prior.stream import Position, Stream, fixed_samples
 from hoi.prior.text import TextEncoder, TextSpec
 from hoi.prior.train import CONDITIONS, Trainer, fast_bfloat16, held_out_losses, judged
 from hoi.progress import Progress
-from hoi.provenance import processor, run_record
+from hoi.provenance import run_record
 from hoi.sources.shapes import CATEGORIES
 
 LATEST = "weights"
@@ -49,7 +50,7 @@ def train_prior(
     if not (shards and held_out):
         raise InputError("train_prior", f"{len(shards)} shards with pictures, {len(held_out)} held out", "some of both",
                          "more prior_data.shards or held_out")  # fmt: skip
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = choose_device("the training")
     categories = (FALLBACK, *CATEGORIES)
     text, words = _in_words(categories, config)
     spec = DenoiserSpec(categories=categories, network=config.network, schedule=config.schedule,
@@ -188,10 +189,3 @@ class Session:
             "data_seed": self.seed, "held_out": held_out, "held_out_less": held_out_less,
         }  # fmt: skip
         return run_record(s, self.seed, self.seconds, more)
-
-
-def device_name(device: torch.device) -> str:
-    """What the training ran on, for the model card."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"CPU {processor()}"

@@ -10,7 +10,7 @@ import yaml
 from hoi.config import FitClip
 from hoi.errors import InputError
 from hoi.field.rasterise import Topology, raster
-from hoi.fit import Observations, fit
+from hoi.fit import Observations, fit, optimise
 from hoi.fit.variables import Variables
 from hoi.geometry.rotations import axis_angle_to_matrix, rigid
 from hoi.hand.model import load_hand
@@ -81,6 +81,21 @@ def test_same_seed_same_mesh():
     settings = _settings(steps=6, warm_steps=2)
     first, second = (fit(_scene(), settings, 3, _silent).mesh for _ in range(2))
     np.testing.assert_array_equal(first.vertices, second.vertices)
+
+
+def _stop(*_: object) -> None:
+    raise InterruptedError("what follows is no matter here")
+
+
+@pytest.mark.parametrize(("kernel", "wanted"), [("numba", False), ("torch", True)])
+def test_a_fit_says_what_it_computes_on(kernel, wanted, capsys, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(optimise, "Optimisation", _stop)
+    field = _settings().field.model_copy(update={"kernel": kernel})
+    with pytest.raises(InterruptedError):
+        optimise.fit_sdf(_scene(), _settings(field=field.model_dump()), 0, _silent)
+    told = capsys.readouterr().err
+    assert f"the fit (kernel {kernel}) computes on CPU" in told and ("torch sees no GPU" in told) == wanted
 
 
 def test_hull_holds_the_ball():
