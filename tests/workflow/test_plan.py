@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import shutil
 import tomllib
 
@@ -86,6 +87,39 @@ def test_slurm_profile_is_planned(checkout):
     assert (ROOT / "slurm").resolve() == ROOT / "workflow/profiles/slurm"
     jobs = checkout.planned("--profile", "workflow/profiles/slurm", "results/scores/oracle/mug_0.json")
     assert jobs == {"prepare_clip": 1, "track_hand": 1, "mask_clip": 1, "fit_clip": 1, "score_clip": 1}
+
+
+def resources(text: str) -> dict[str, dict[str, str]]:
+    """What a dry run asks for, by rule."""
+    found = re.findall(r"^\s*rule (\w+):$.*?^\s*resources: (.*?)$", text, re.M | re.S)
+    return {rule: dict(each.split("=", 1) for each in words.split(", ")) for rule, words in found}
+
+
+def test_stages_that_a_gpu_serves_are_given_one_by_lines_of_the_profile(checkout):
+    profile = checkout.path / "workflow/profiles/slurm/profile.v9+.yaml"
+    text = profile.read_text().replace("    # gpu: 1\n", "    gpu: 1\n")
+    profile.write_text(text.replace("    # slurm_partition: NAME    # of the GPUs", "    slurm_partition: fast"))
+    overlays = ("--configfile", "config/config.yaml", "config/paper.yaml", "--")
+    clip = next(iter(read_table(ROOT / "config/hoi4d.tsv")))
+    words = ("--profile", "workflow/profiles/slurm", "--dry-run", *overlays)
+    asked = resources(checkout.run(*words, f"results/scores/diffhoi/{clip}.json", "results/prior/weights"))
+    assert {rule for rule, words in asked.items() if words.get("gpu") == "1"} == {
+        "train_prior",
+        "fit_clip",
+        "mask_clip",
+    }
+    assert all(words["slurm_partition"] == "fast" for words in asked.values() if "gpu" in words)
+    assert asked["track_hand"]["slurm_partition"] == "fast", "jobs of one group must name one partition"
+    assert "slurm_partition" not in asked["score_clip"]
+
+
+def test_the_profile_s_own_command_keeps_memory_and_time(checkout):
+    text = (checkout.path / "workflow/profiles/slurm/profile.v9+.yaml").read_text()
+    command = shlex.split(re.search(r"^#   snakemake --profile slurm (--default-resources .*)$", text, re.M).group(1))
+    words = ("--profile", "workflow/profiles/slurm", "--dry-run", "results/scores/no_prior/mug_0.json")
+    asked = resources(checkout.run(*words, *command))
+    assert asked["prepare_clip"].items() >= {"mem_mb": "3000", "runtime": "30", "slurm_partition": "NAME"}.items()
+    assert asked["fit_clip"].items() >= {"mem_mb": "6000", "runtime": "60", "slurm_account": "NAME"}.items()
 
 
 def test_a_strangers_clip_is_scored_by_its_name(checkout):
