@@ -31,13 +31,11 @@ class Detections:
     @staticmethod
     def of(instances: Any, least_score: float) -> "Detections":
         """From detectron2's `Instances` with pred_boxes, scores, pred_classes and, from Mask R-CNN, pred_masks."""
-        found = instances.to("cpu")
-        height, width = found.image_size
-        boxes, scores = found.pred_boxes.tensor.detach().numpy(), found.scores.detach().numpy()
-        kept = scores >= least_score
+        found = instances[instances.scores >= least_score].to("cpu")
+        boxes = found.pred_boxes.tensor.detach().numpy()
         has_masks = found.has("pred_masks")
-        masks = found.pred_masks.numpy().astype(bool) if has_masks else _filled(boxes, height, width)
-        return Detections(boxes[kept], scores[kept], found.pred_classes.numpy()[kept], masks[kept], not has_masks)
+        masks = found.pred_masks.numpy().astype(bool) if has_masks else _filled(boxes, *found.image_size)
+        return Detections(boxes, found.scores.detach().numpy(), found.pred_classes.numpy(), masks, not has_masks)
 
 
 def _filled(boxes_px: Float[np.ndarray, "m 4"], height: int, width: int) -> Bool[np.ndarray, "m h w"]:

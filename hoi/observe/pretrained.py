@@ -6,6 +6,7 @@ Neither is imported unless it is chosen. Weights are files of the user's, read w
 import importlib
 import pickle
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,29 +31,28 @@ def detectron2_evidence(
     frames: Frames, keypoints_px: Float[np.ndarray, "n 21 2"], settings: Detectron2
 ) -> Float[np.ndarray, "n h w 3"]:
     """Hints by detectron2's instances, the held one followed through the clip."""
-    found = [Detections.of(instances, settings.least_score) for instances in predictions(frames, settings)]
+    found = list(predictions(frames, settings))
     return hints_of(found, followed(found, keypoints_px, settings), keypoints_px, settings)
 
 
-def predictions(frames: Frames, settings: Detectron2) -> list[Any]:
-    """detectron2's `Instances` of every frame."""
+def predictions(frames: Frames, settings: Detectron2) -> Iterator[Detections]:
+    """What detectron2 is sure enough of, a frame at a time: 100 masks of a frame are taken off the GPU before the next."""
     config = _package("detectron2.config", "mask_clip.masker: detectron2")
     transforms, modeling = (importlib.import_module(f"detectron2.{name}") for name in ("data.transforms", "modeling"))
     cfg = config.get_cfg()
     _read_config(cfg, settings.config, Path(config.__file__).parents[1] / "model_zoo/configs")
+    cfg.MODEL.ROI_HEADS.SCORE_THRESH_TEST = cfg.MODEL.RETINANET.SCORE_THRESH_TEST = settings.least_score
     cfg.MODEL.WEIGHTS, cfg.MODEL.DEVICE = "", choose_device("detectron2").type
     model = modeling.build_model(cfg).eval()
     load_weights(model, Path(settings.weights or ""))
     resize = transforms.ResizeShortestEdge([cfg.INPUT.MIN_SIZE_TEST] * 2, cfg.INPUT.MAX_SIZE_TEST)
-    out = []
     for frame in frames:
         ordered = frame[..., ::-1] if cfg.INPUT.FORMAT == "BGR" else frame
         image = resize.get_transform(ordered).apply_image(np.ascontiguousarray(ordered))
         tensor = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1).astype(np.float32)))
         with torch.no_grad():
             result = model([{"image": tensor, "height": frame.shape[0], "width": frame.shape[1]}])
-        out.append(result[0]["instances"])
-    return out
+        yield Detections.of(result[0]["instances"], settings.least_score)
 
 
 def _read_config(cfg: Any, name: str, shipped: Path) -> None:
