@@ -7,6 +7,7 @@ import shutil
 import tomllib
 
 import pytest
+import torch
 import yaml
 
 from hoi.artefacts import raise_recorded
@@ -198,8 +199,17 @@ def test_environment_for_gpus_names_the_same_pins_and_commits():
     extras = project["optional-dependencies"]
     conda = yaml.safe_load((ROOT / "environment-gpu.yml").read_text())["dependencies"]
     pins = next(d["pip"] for d in conda if isinstance(d, dict))
-    assert pins == [*project["dependencies"], "torchvision==0.28.0"], "all that needs no building"
+    torchvision = {pin for extra in ("detectron2", "sam2") for pin in extras[extra] if pin.startswith("torchvision")}
+    assert pins == [*project["dependencies"], *torchvision], "all that needs no building"
     for pin in [*extras["gpu"], *extras["mano"], *extras["detectron2"], *extras["sam2"]]:
         assert "==" in pin or re.search(r" @ git\+https://\S+@[0-9a-f]{40}(#|$)", pin), pin
-    command = "pip install --no-build-isolation '.[gpu,mano,detectron2]'"
-    assert all(command in (ROOT / name).read_text() for name in ("environment-gpu.yml", "docs/stack.md"))
+    sam2 = next(pin for pin in extras["sam2"] if pin.startswith("sam2"))
+    assert set(re.findall(r"sam2==[\d.]+", (ROOT / "docs/stack.md").read_text())) == {sam2}
+
+
+def test_extensions_are_built_with_the_cuda_of_torch_s_wheel():
+    cuda = re.search(r'"torch==.*CUDA (\d+\.\d+)$', (ROOT / "pyproject.toml").read_text(), re.M).group(1)
+    conda = yaml.safe_load((ROOT / "environment-gpu.yml").read_text())["dependencies"]
+    assert f"cuda-version ={cuda}" in conda
+    assert f"({cuda}, noted beside its pin" in (ROOT / "docs/stack.md").read_text()
+    assert torch.version.cuda in (None, cuda), "the wheel that is installed, unless it is one for CPUs"
