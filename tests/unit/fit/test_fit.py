@@ -77,6 +77,24 @@ def test_a_ball_comes_back_as_a_ball():
     assert history["label_object"].iloc[-1] < 0.5 * history["label_object"].iloc[0]
 
 
+def _off(kernel: str) -> float:
+    """How far a short fit's surface is from the ball's, mean, metres."""
+    settings = _settings()
+    field = settings.field.model_copy(update={"kernel": kernel})
+    mesh = fit(_scene(), settings.model_copy(update={"field": field}), 0, _silent).mesh
+    return float(np.abs(np.linalg.norm(mesh.vertices - CENTRE, axis=1) - RADIUS).mean())
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU: docs/stack.md says what is unverified")
+@pytest.mark.parametrize("kernel", ["torch", "tcnn"])
+def test_a_fit_on_a_gpu_is_as_good_as_one_on_the_cpu(kernel, monkeypatch):
+    if kernel == "tcnn":
+        pytest.importorskip("tinycudann")
+    on_gpu = _off(kernel)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert abs(on_gpu - _off("torch")) < 0.003
+
+
 def test_same_seed_same_mesh():
     settings = _settings(steps=6, warm_steps=2)
     first, second = (fit(_scene(), settings, 3, _silent).mesh for _ in range(2))
