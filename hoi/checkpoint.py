@@ -1,4 +1,4 @@
-"""What a killed training goes on from: one file, replaced at once, of tensors and of what goes with them."""
+"""What a killed training or fit goes on from: one file, replaced at once, of tensors and of what goes with them."""
 
 import hashlib
 import json
@@ -22,7 +22,7 @@ STATE = "state.safetensors"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The checkpoint of one training, in a folder of its own."""
+    """The checkpoint of one training or fit, in a folder of its own."""
 
     folder: Path
 
@@ -30,7 +30,7 @@ class Checkpoint:
     def of(cls, stage: str, folder: Path, data: Iterable[Path], settings: dict[str, Any]) -> "Checkpoint":
         """The one under `folder` that belongs to a stage's code, the contents of its data, and its settings and seed (JSON).
 
-        Its own folder is named by a digest of these: a training of anything else does not find it, and leaves it alone.
+        Its own folder is named by a digest of these: a run of anything else does not find it, and leaves it alone.
         """
         files = [(path.name, file_sha256(path)) for path in data]
         belongs = json.dumps([code_digest(stage), files, settings], sort_keys=True)
@@ -42,18 +42,18 @@ class Checkpoint:
         return self.folder / STATE
 
     def read(self) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
-        """What was saved with the tensors, and these; None where there is none, and those of other trainings are told."""
+        """What was saved with the tensors, and these; None where there is none, and others beside it are told."""
         path = self.path
         if not path.exists():
             for other in sorted(self.folder.parent.glob(f"*/{STATE}")):
-                sys.stderr.write(f"{other}: of other data, settings or code, left alone; this training starts anew\n")
+                sys.stderr.write(f"{other}: of other data, settings or code, left alone; this run starts anew\n")
             return None
         try:
             with safe_open(path, "pt") as file:
                 session = json.loads((file.metadata() or {})["session"])
             return session, load_file(path)
         except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-            raise InputError(path, str(error), "a whole checkpoint", f"delete {self.folder} to train anew") from error
+            raise InputError(path, str(error), "a whole checkpoint", f"delete {self.folder} to start anew") from error
 
     def write(self, state: dict[str, Tensor], session: dict[str, Any]) -> None:
         """Put tensors and what goes with them (JSON) in its place."""
@@ -61,5 +61,5 @@ class Checkpoint:
             save_file(state, scratch, metadata={"session": json.dumps(session)})
 
     def remove(self) -> None:
-        """Delete it, once the training's outputs are whole."""
+        """Delete it, once the run's outputs are whole."""
         shutil.rmtree(self.folder)

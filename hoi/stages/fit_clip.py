@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 import pandas as pd
 import torch
@@ -25,9 +24,10 @@ from hoi.present.scene import write_scene_glb
 from hoi.prior.denoiser import Denoiser
 from hoi.prior.memory import Memory, Shape
 from hoi.progress import Progress
-from hoi.provenance import code_digest, code_of, run_record
-from hoi.records import checksum
+from hoi.provenance import code_of, run_record
 from hoi.sources.shapes import CATEGORIES, make_object
+
+FREE = {"log_every", "checkpoint_minutes"}  # what a checkpoint need not agree in
 
 
 def fit_clip(
@@ -45,8 +45,10 @@ def fit_clip(
     observed = Observations.from_arrays(masked, tracked)
     learned = _learned(prior, source.info.category, config.prior.text_encoder)
     templates = _templates(source.info.category, config)
-    made_from = {"category": source.info.category, "files": [checksum(p) for p in (hands, masks, *prior) if p.exists()]}
-    with Session(checkpoint, config, seed, made_from) as session:
+    data = [p for given in (hands, masks, *prior) for p in (given, *sorted(given.rglob("*"))) if p.is_file()]
+    decides = {"seed": seed, "category": source.info.category, "fit_clip": config.model_dump(mode="json", exclude=FREE)}
+    own = Checkpoint.of("fit_clip", checkpoint, data, decides)
+    with Session(own, 60 * config.checkpoint_minutes) as session:
         with Progress("fit_clip") as progress:
             result = fit(observed, config, seed, progress, learned, templates, session.resumed(), session.keep)
         seconds = session.seconds()
@@ -70,10 +72,8 @@ def fit_clip(
 class Session:
     """A fit with its checkpoint, which goes when the fit has ended: its outputs are whole, or what it was given allows none."""
 
-    def __init__(self, folder: Path, config: FitClip, seed: int, made_from: dict[str, Any]) -> None:
-        settings = config.model_dump(mode="json", exclude={"checkpoint_minutes"})
-        belongs = {"seed": seed, "fit_clip": settings, "made_from": made_from, "code": code_digest("fit_clip")}
-        self.checkpoint, self.every_seconds = Checkpoint(folder, belongs), 60 * config.checkpoint_minutes
+    def __init__(self, checkpoint: Checkpoint, every_seconds: float) -> None:
+        self.checkpoint, self.every_seconds = checkpoint, every_seconds
         self.started = self.saved = time.monotonic()
         self.before = 0.0  # seconds of runs that were killed
 
@@ -82,11 +82,11 @@ class Session:
         return self.before + time.monotonic() - self.started
 
     def resumed(self) -> State | None:
-        """Where this very fit was; a checkpoint that is damaged, or another fit's, costs no more than the minutes it holds."""
+        """Where this very fit was; a checkpoint that is damaged costs no more than the minutes it holds."""
         try:
             found = self.checkpoint.read()
         except InputError as error:
-            sys.stderr.write(f"fit_clip starts anew: {error.where} is damaged, or of other inputs, settings or code\n")
+            sys.stderr.write(f"fit_clip starts anew: {error.where} is damaged\n")
             return None
         if found is None:
             return None
@@ -109,7 +109,9 @@ class Session:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is None or isinstance(error, InputError):
-            shutil.rmtree(self.checkpoint.folder, ignore_errors=True)
+            shutil.rmtree(
+                self.checkpoint.folder.parent, ignore_errors=True
+            )  # with those of other settings: they were this clip's
 
 
 def _body(history: pd.DataFrame) -> str:

@@ -4,8 +4,10 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from hoi.artefacts import read_json, write_npz
@@ -97,7 +99,7 @@ def test_a_checkpoint_of_another_fit_is_left_aside(clip, killed, capsys):
 
 
 def test_a_damaged_checkpoint_costs_no_more_than_itself(clip, killed, capsys):
-    path = killed / "checkpoint/state.safetensors"
+    (path,) = killed.glob("checkpoint/*/state.safetensors")
     path.write_bytes(path.read_bytes()[:1000])
     main(_words(clip, killed))
     assert "starts anew" in capsys.readouterr().err and _same(clip, killed)
@@ -107,24 +109,31 @@ def test_a_damaged_checkpoint_costs_no_more_than_itself(clip, killed, capsys):
     "error, kept", [(DataFailure("mesh", "nothing", "a surface", "look"), False), (OSError(), True)]
 )
 def test_a_checkpoint_goes_where_the_data_ended_the_fit_and_stays_where_the_disk_did(tmp_path, error, kept):
-    settings = _small(0).model_copy(update={"checkpoint_minutes": 1e-9})
-    with pytest.raises(type(error)), Session(tmp_path / "checkpoint", settings, 0, {}) as session:
+    own = Checkpoint(tmp_path / "checkpoint/fit")
+    with pytest.raises(type(error)), Session(own, 0.0) as session:
         session.keep(lambda: State({}, {"step": 2}))
         raise error
-    again = Session(tmp_path / "checkpoint", settings, 0, {})
+    again = Session(own, 0.0)
     assert again.resumed() == (State({}, {"step": 2}) if kept else None)
     assert (again.before > 0) is kept, "the seconds that went into it count"
 
 
-def test_a_fit_of_another_input_does_not_go_on(tmp_path, capsys):
-    with pytest.raises(KeyboardInterrupt), Session(tmp_path, _small(0), 0, {"files": ["a"]}) as session:
-        session.saved -= 61
-        session.keep(lambda: State({}, {}))
-        raise KeyboardInterrupt
-    assert Session(tmp_path, _small(0), 0, {"files": ["b"]}).resumed() is None
-    assert "of other inputs" in capsys.readouterr().err
-    assert Session(tmp_path, _small(0), 0, {"files": ["a"]}).resumed() == State({}, {})
-
-
 def test_nothing_is_written_before_it_is_time(tmp_path):
-    Session(tmp_path, _small(0), 0, {}).keep(lambda: pytest.fail("asked for a state"))
+    session = Session(Checkpoint(tmp_path / "fit"), 60.0)
+    session.keep(lambda: State({}, {}))
+    assert session.resumed() is None
+    session.saved -= 61
+    session.keep(lambda: State({}, {}))
+    assert session.resumed() == State({}, {})
+
+
+@pytest.mark.parametrize("changed", ["tracked.npz", "masks.npz"])
+def test_a_fit_of_another_input_does_not_go_on(clip, killed, tmp_path, changed, capsys):
+    other = tmp_path / "other"
+    shutil.copytree(clip, other, ignore=shutil.ignore_patterns("whole"))
+    scene = _scene()
+    trusted = replace(scene, confidence=0.9 * scene.confidence)
+    shaken = replace(scene, hands=scene.hands | {"betas": scene.hands["betas"] + np.float32(0.01)})
+    _write(other, trusted if changed == "masks.npz" else shaken)
+    main(_words(other, killed))
+    assert "starts anew" in capsys.readouterr().err

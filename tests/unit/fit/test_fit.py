@@ -10,7 +10,7 @@ import yaml
 from hoi.config import FitClip
 from hoi.errors import InputError
 from hoi.field.rasterise import Topology, raster
-from hoi.fit import Observations, fit, optimise
+from hoi.fit import Observations, fit, sdf
 from hoi.fit.variables import Variables
 from hoi.geometry.rotations import axis_angle_to_matrix, rigid
 from hoi.hand.model import load_hand
@@ -108,10 +108,10 @@ def _stop(*_: object) -> None:
 @pytest.mark.parametrize(("kernel", "wanted"), [("numba", False), ("torch", True)])
 def test_a_fit_says_what_it_computes_on(kernel, wanted, capsys, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(optimise, "Optimisation", _stop)
+    monkeypatch.setattr(sdf, "Optimisation", _stop)
     field = _settings().field.model_copy(update={"kernel": kernel})
     with pytest.raises(InterruptedError):
-        optimise.fit_sdf(_scene(), _settings(field=field.model_dump()), 0, _silent)
+        fit(_scene(), _settings(field=field.model_dump()), 0, _silent)
     told = capsys.readouterr().err
     assert f"the fit (kernel {kernel}) computes on CPU" in told and ("torch sees no GPU" in told) == wanted
 

@@ -39,7 +39,7 @@ def test_a_fit_goes_on_before_and_after_its_poses_are_free(tmp_path):
     settings = _small(0)
     whole, states = _states(settings, None)
     assert [s.facts["step"] for s in states] == [2, 4, 6]
-    checkpoint = Checkpoint(tmp_path, {})
+    checkpoint = Checkpoint(tmp_path)
     for state in states[::2]:
         checkpoint.write(state.tensors, state.facts)
         facts, tensors = checkpoint.read()
