@@ -70,7 +70,8 @@ def test_of_a_long_video_the_frames_with_a_hand_are_taken(tmp_path, real_frames,
     wall = np.repeat(small[:1, :, :20], 16, axis=2)
     write(tmp_path / "a.mp4", np.concatenate([wall.repeat(30, 0), small.repeat(4, 0), wall.repeat(30, 0)]))
     settings = PrepareClip(**section("prepare_clip") | {"max_frames": 40})
-    prepare_clip(ClipRow(clip="a", source="video", path=str(tmp_path / "a.mp4")), settings, OPEN, tmp_path / "a")
+    row = ClipRow(clip="a", source="video", path=str(tmp_path / "a.mp4"))
+    prepare_clip(row, settings, OPEN, tmp_path / "a", tmp_path / "a.sha256")
     source = read_json(tmp_path / "a/source.json")
     assert source["stretch"] == {"first": 24, "last": 57, "of": 84} and source["frames"] == list(range(24, 58))
     assert "a hand is seen in frames 24 to 57 of 84" in capsys.readouterr().err
