@@ -12,6 +12,7 @@ container: "workflow/container/hoi.sif"  # used with --sdm apptainer alone; docs
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/scheduler.smk"
 include: "workflow/rules/collect.smk"
 include: "workflow/rules/prior.smk"
 include: "workflow/rules/masknet.smk"

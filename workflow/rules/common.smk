@@ -33,12 +33,6 @@ wildcard_constraints:
     figure="|".join(study.figures) or "none",
 
 
-onstart:
-    # Snakemake 9.27 looks for jobs to start once a second more for every job that has ended, to keep to a limit of jobs a
-    # second that nothing here needs: after a hundred jobs that takes a good part of a core.
-    workflow.scheduler.job_rate_limiter = None
-
-
 onsuccess:
     # A clip without a result is no error, and ends no run: Snakemake's status is 0, that of `hoi failures` 1.
     from hoi.summary import failures_among
