@@ -1,8 +1,9 @@
 """`python -m hoi STAGE --name value ...`: one command a stage, its flags those of the stage's function.
 
 Every stage is the function of its name in `hoi/stages/NAME.py`. A Path is a path, a settings section or a clips row is JSON,
-a list takes several values. Bad input ends with exit status 2 and the error's text alone. A clip whose data do not allow the
-stage (DataFailure) ends well: the reason is written into the stage's outputs, with the path given as `--log`, if any.
+a list takes several values, or for paths `@FILE`, which has one a line: a command line does not hold 100,000. Bad input ends
+with exit status 2 and the error's text alone. A clip whose data do not allow the stage (DataFailure) ends well: the reason is
+written into the stage's outputs, with the path given as `--log`, if any.
 """
 
 import argparse
@@ -107,7 +108,8 @@ def _run(stage: Callable[..., None], words: Sequence[str]) -> None:
     parser = parser_of(stage)
     parser.add_argument("--log", help="where messages go: named in a recorded failure")
     given = vars(parser.parse_args(words))
-    values = {name: value for name, value in given.items() if name in _parameters(stage)}
+    kinds = _parameters(stage)
+    values = {name: _listed(given[name]) if kind == list[Path] else given[name] for name, kind in kinds.items()}
     positional = [values.pop(name) for name in _positional(stage)]
     records = records_asked_for() if stage.__name__ in STAGES else None
     if records is None:
@@ -127,6 +129,16 @@ def _made(stage: Callable[..., None], values: dict[str, Any]) -> Made:
     settings = {name: value for name, value in values.items() if kinds[name] not in (Output, Product, Path, list[Path])}
     plain = {n: v.model_dump(mode="json") if isinstance(v, BaseModel) else v for n, v in settings.items()}
     return Made(stage.__name__, plain, read, written)
+
+
+def _listed(paths: list[Path]) -> list[Path]:
+    """Paths as given; for one `@FILE` alone, those that the file has, one a line."""
+    if not paths or len(paths) > 1 or not str(paths[0]).startswith("@"):
+        return paths
+    try:
+        return [Path(line) for line in Path(str(paths[0])[1:]).read_text(encoding="utf-8").splitlines() if line]
+    except (OSError, ValueError) as error:
+        raise InputError(paths[0], str(error), "a file with a path a line", "correct its name") from error
 
 
 def _as_list(value: Any) -> list[Any]:

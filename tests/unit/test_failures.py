@@ -1,5 +1,7 @@
 """A clip whose data do not allow a stage is recorded and passed on; a programming error still stops the run."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -78,3 +80,19 @@ def test_a_damaged_mesh_is_refused_by_name(tmp_path):
     path.write_bytes(np.arange(9).tobytes())
     with pytest.raises(InputError, match=r"object\.ply"):
         read_mesh(path)
+
+
+def test_paths_beyond_a_command_line_come_from_a_list(monkeypatch, tmp_path, capsys):
+    found = []
+
+    def make_table(scores: list[Path], seed: int) -> None:
+        found.extend(scores)
+
+    monkeypatch.setattr(cli, "stage_function", lambda name: make_table)
+    many = [f"shard {k % 7}/results/scores/{k}.json" for k in range(10_000)]
+    (tmp_path / "all.txt").write_text("\n".join(many) + "\n")
+    cli.main(["make_table", "--scores", f"@{tmp_path / 'all.txt'}", "--seed", "0"])
+    assert [str(path) for path in found] == many
+    with pytest.raises(SystemExit):
+        cli.main(["make_table", "--scores", "@nowhere.txt", "--seed", "0"])
+    assert "a file with a path a line" in capsys.readouterr().err
