@@ -54,7 +54,7 @@ ReturnToService=2
 MinJobAge=300
 KillWait=2
 OverTimeLimit=0
-SlurmdTimeout=10
+SlurmdTimeout={lost_s}
 SlurmctldTimeout=10
 GresTypes=gpu
 {nodes}
@@ -97,11 +97,16 @@ def _free_ports(count: int) -> list[int]:
 
 
 class Cluster:
-    """One cluster in a folder: nodes n1, n2, ... on this machine, each with `cpus` CPUs, memory and one fake GPU."""
+    """One cluster in a folder: nodes n1, n2, ... on this machine, each with `cpus` CPUs, memory and one fake GPU.
 
-    def __init__(self, folder: Path, nodes: int = 2, cpus: int = 4, memory_mb: int = 16000) -> None:
+    A node that has not answered for `lost_s` seconds is taken for lost.
+    """
+
+    def __init__(
+        self, folder: Path, nodes: int = 2, cpus: int = 4, memory_mb: int = 16000, lost_s: int = 10
+    ) -> None:
         self.folder, self.nodes = folder.resolve(), [f"n{i + 1}" for i in range(nodes)]
-        self.cpus, self.memory_mb = cpus, memory_mb
+        self.cpus, self.memory_mb, self.lost_s = cpus, memory_mb, lost_s
         self.configuration = self.folder / "slurm.conf"
         path = f"{self.folder / 'bin'}:{os.environ['PATH']}"
         self.environment = os.environ | {"SLURM_CONF": str(self.configuration), "PATH": path}
@@ -213,7 +218,8 @@ class Cluster:
             f"NodeName={node} NodeHostname={host} NodeAddr=127.0.0.1 Port={p} {size}"
             for node, p in zip(self.nodes, ports, strict=True)
         ]
-        text = CONFIGURATION.format(host=host, port=port, folder=self.folder, expire_s=EXPIRE_S, nodes="\n".join(lines))
+        places = {"host": host, "port": port, "folder": self.folder, "nodes": "\n".join(lines)}
+        text = CONFIGURATION.format(**places, expire_s=EXPIRE_S, lost_s=self.lost_s)
         self.configuration.write_text(text)
         wrapper = self.folder / "bin/srun"  # Snakemake's job steps drop SLURM_CONF from their environment
         wrapper.parent.mkdir(exist_ok=True)

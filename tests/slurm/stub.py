@@ -3,14 +3,14 @@ all its inputs, so that the last file's digest proves every step before it; the 
 
 What goes wrong is said by files in the folder `drill` (the name is that of the job's first output, / as +):
   NAME.hold   wait while this file is there
+  NAME.hang   wait until it is killed, the first time
   NAME.eat    take so many MB of memory for two seconds
-  die         kill -9 of this stub with so many in a thousand, half of the outputs half written
+  die         `N SEED`: kill -9 of N in a thousand tries, half of the outputs half written; which ones, the seed says
 """
 
 import hashlib
 import json
 import os
-import random
 import signal
 import sys
 import time
@@ -70,20 +70,34 @@ def digest(path: Path) -> bytes:
 def go_wrong(name: str, outputs: dict[str, Path]) -> None:
     """Whatever the drill asks of this job."""
     drill = Path("drill")
-    hold, eat, die = drill / f"{name}.hold", drill / f"{name}.eat", drill / "die"
-    end = time.monotonic() + 600
+    hold, hang, eat = (drill / f"{name}.{what}" for what in ("hold", "hang", "eat"))
+    die, end = drill / "die", time.monotonic() + 600
     if hold.exists():
         (drill / f"{name}.held").write_text(os.environ.get("SLURM_JOB_ID", ""))
     while hold.exists() and time.monotonic() < end:
         time.sleep(0.05)
+    if hang.exists():
+        hang.unlink()
+        time.sleep(600)
     if eat.exists():
         filled = bytearray(os.urandom(1000)) * (1000 * int(eat.read_text()))
         time.sleep(2 + 0 * filled[-1])
-    if die.exists() and random.random() < int(die.read_text()) / 1000:
+    if die.exists() and is_drawn(name, *die.read_text().split()):
         for path in list(outputs.values())[::2]:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text("half")
+        with (drill / f"{name}.died").open("ab") as deaths:
+            deaths.write(b".")
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def is_drawn(name: str, thousandths: str, seed: str) -> bool:
+    """Whether this try of a job is one to die: the same tries of the same jobs in every run of a seed."""
+    with Path("drill", f"{name}.tries").open("ab") as tries:
+        tries.write(b".")
+        number = tries.tell()
+    drawn = hashlib.sha256(f"{seed} {name} {number}".encode()).digest()
+    return int.from_bytes(drawn[:8], "big") % 1000 < int(thousandths)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+CORES = 2
 PARTS = ("Snakefile", "workflow", "hoi", "config", "environment.yml")
 
 
@@ -33,7 +34,7 @@ class Checkout:
         return os.environ | {"PYTHONPATH": str(self.path), "NO_COLOR": "1"}
 
     def command(self, *words: str) -> list[str]:
-        return [sys.executable, "-m", "snakemake", *(() if "--profile" in words else ("--cores", "2")), *words]
+        return [sys.executable, "-m", "snakemake", *(() if "--profile" in words else ("--cores", str(CORES))), *words]
 
     def run(self, *words: str, fails: bool = False) -> str:
         command = self.command(*words)
@@ -78,7 +79,7 @@ class StubbedCheckout(Checkout):
         rows = [f"c{i}\tprocedural\tmug\ttrain\t{i}\n" for i in range(clips)]
         (path / "config/stub.tsv").write_text("clip\tsource\tcategory\tsplit\tseed\n" + "".join(rows))
         (path / "config/stub.yaml").write_text(
-            "clips: config/stub.tsv\nreport_clip: {variants: [no_prior]}\n"
+            "clips: config/stub.tsv\nreport_clip: {variants: [diffhoi]}\n"
             "tables: {main: {variants: [diffhoi, oracle], columns: [f5]}}\n"
         )
         (path / "drill").mkdir()
@@ -112,18 +113,21 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 TINY = ROOT / "tests/workflow/tiny.yaml"
+TINY_CONFIG = ("--configfile", "config/config.yaml", "config/tiny.yaml")
+
+
+def tiny_checkout(path: Path, *clips: str, overlay: str = "") -> Checkout:
+    """A checkout with the tiny benchmark's settings, on one made clip of each category named."""
+    made = Checkout(path)
+    (path / "config/tiny.yaml").write_text(TINY.read_text() + overlay)
+    rows = [f"{category}\tprocedural\t{category}\ttrain\t{seed}\n" for seed, category in enumerate(clips)]
+    (path / "config/tiny.tsv").write_text("clip\tsource\tcategory\tsplit\tseed\n" + "".join(rows))
+    return made
 
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     """A checkout in which the tiny benchmark has run to its table. Tests must leave it finished."""
-    made = Checkout(tmp_path_factory.mktemp("finished") / "hoi")
-    shutil.copy(TINY, made.path / "config/tiny.yaml")
-    (made.path / "config/tiny.tsv").write_text(
-        "clip\tsource\tcategory\tsplit\tseed\nmug\tprocedural\tmug\ttrain\t0\nbowl\tprocedural\tbowl\ttrain\t1\n"
-    )
+    made = tiny_checkout(tmp_path_factory.mktemp("finished") / "hoi", "mug", "bowl")
     made.run(*TINY_CONFIG)
     return made
-
-
-TINY_CONFIG = ("--configfile", "config/config.yaml", "config/tiny.yaml")
