@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -148,6 +149,26 @@ def test_a_full_disk_stops_the_run_and_more_room_ends_it_well(small_disk, undist
     filler.unlink()
     small_disk.run(*STUB_CONFIG)
     assert small_disk.end() == undisturbed
+
+
+def test_a_full_disk_under_snakemake_itself_loses_nothing(tmp_path, undisturbed):
+    """The whole checkout lies on that disk, and 150 kB are left when Snakemake starts."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", disk], capture_output=True).returncode:
+        pytest.skip("mounting a small disk needs root (CAP_SYS_ADMIN)")
+    try:
+        full = StubbedCheckout(disk / "hoi")
+        filler = disk / "filler"
+        with suppress(OSError):
+            filler.write_bytes(bytes(64_000_000))
+        os.truncate(filler, filler.stat().st_size - 150_000)
+        assert "No space left" in full.run(*STUB_CONFIG, fails=True)
+        filler.unlink()
+        full.run(*STUB_CONFIG)
+        assert full.end() == undisturbed
+    finally:
+        subprocess.run(["umount", "--lazy", disk], check=True)
 
 
 def test_read_only_results_are_said_and_nothing_is_lost(small_disk, undisturbed):

@@ -233,3 +233,22 @@ def test_what_comes_from_the_cache_brings_its_record(tmp_path):
 
 def blank(picture):
     cv2.imwrite(str(picture), np.full_like(cv2.imread(str(picture)), 128))
+
+
+def test_a_damaged_file_is_refused_and_made_anew(finished):
+    results = finished.path / "results"
+    hands, masks, table = (
+        results / "hands/diffhoi/mug.npz",
+        results / "masks/diffhoi/mug.npz",
+        results / "tables/main.md",
+    )
+    before = [digest(path) for path in (hands, masks, table)]
+    whole = bytearray(hands.read_bytes())
+    whole[len(whole) // 2] ^= 1
+    hands.write_bytes(whole)
+    told = finished.run("results/masks/diffhoi/mug.npz", *TINY_CONFIG, fails=True)
+    assert "damaged or edited" in told and "as track_hand wrote it" in told and not masks.exists()
+    hands.unlink()
+    finished.run("results/masks/diffhoi/mug.npz", *TINY_CONFIG)
+    assert "Nothing to be done" in finished.run("--dry-run", *TINY_CONFIG), "what follows saw the same contents"
+    assert [digest(path) for path in (hands, masks, table)] == before
