@@ -116,7 +116,7 @@ def test_a_night_of_faults_ends_as_if_nothing_had_been(stormy, tmp_path):
     for clip in ("c0", "c2", "c3"):
         wait_for(stormy, checkout.path / f"results/scores/diffhoi/{clip}.json")
     stormy.stop_controller()
-    log = next((checkout.path / ".snakemake/log").glob("*.log"))
+    log = max((checkout.path / ".snakemake/log").glob("*.log"))
     stormy.wait(log.read_text, lambda told: "SLURM does not answer" in told)
     stormy.start_controller()
     hold["c1"].unlink()
