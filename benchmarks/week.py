@@ -1,50 +1,121 @@
-"""A benchmark's week in an hour: stub clips through the real workflow, profile and scheduler, stages killed at random.
+"""A benchmark's week in hours: stub clips through the real workflow, profile and scheduler, stages killed at random.
 
-    python -m benchmarks.week --clips 1000 --die 10    # kill -9 of 10 in 1000 stages; needs root and Debian's SLURM
+    python -m benchmarks.week --clips 1000 --die 10 --group 20    # kill -9 of 10 in 1000; needs root and Debian's SLURM
 
 Ends well if the last table is, byte for byte, that of a run in which nothing was killed. A stub takes no time, but each SLURM
-job starts Python three times: about 5 CPU seconds a job, 7 jobs a clip.
+job starts Python three times: about 5 CPU seconds a job, 4 jobs a clip. With --group so many clips' jobs of a stage travel as
+one, in which each still starts Snakemake once: half of that. A group whose tries are used up ends Snakemake with status 1;
+then the same command is given again, as a user would.
 """
 
 import argparse
-import resource
+import os
+import subprocess
 import sys
 import tempfile
 import time
+from collections import deque
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.slurm.cluster import Cluster, install
 from tests.workflow.conftest import STUB_CONFIG, StubbedCheckout
+
+GROUPS = {
+    "prepare_clip": "prepare",
+    "track_hand": "observe",
+    "mask_clip": "observe",
+    "fit_clip": "fit",
+    "score_clip": "score",
+}
+MEMORY_MB, MINUTES = 600, 240  # of a job: some Snakemakes, and a stub; a group has the sum of memory, but not of time
+OVERLAY = """
+tables: {main: {variants: [diffhoi], columns: [f5]}}
+"""
+COMMANDS = 10  # given at most
+
+
+@dataclass
+class Told:
+    """What Snakemake did, and what it took for itself, over all commands of a week."""
+
+    last: deque[str] = field(default_factory=lambda: deque(maxlen=100))  # lines
+    commands: int = 0
+    jobs: int = 0
+    failed: int = 0
+    status: int = 1
+    cpu_s: float = 0
+    memory_mb: int = 0
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clips", type=int, default=1000)
     parser.add_argument("--die", type=int, default=10, help="stages killed, of 1000")
-    parser.add_argument("--cpus", type=int, default=4, help="a node, of two")
+    parser.add_argument("--seed", type=int, default=0, help="of which stages are killed")
+    parser.add_argument("--group", type=int, default=1, help="clips whose jobs of a stage are one SLURM job")
+    parser.add_argument("--cpus", type=int, default=40, help="a node, of two; a group takes one a clip")
     asked = parser.parse_args()
     install()
     with tempfile.TemporaryDirectory() as folder:
         checkout = StubbedCheckout(Path(folder) / "hoi", asked.clips)
-        checkout.run(*STUB_CONFIG)
+        overlay = checkout.path / "config/stub.yaml"
+        overlay.write_text(overlay.read_text().partition("tables:")[0] + OVERLAY)
+        started = time.monotonic()
+        checkout.run("--quiet=all", *STUB_CONFIG)
+        print(f"undisturbed, on this machine: {time.monotonic() - started:.0f} s", flush=True)
         undisturbed = checkout.end()
         (checkout.path / "results").rename(checkout.path / "undisturbed")
-        (checkout.path / "drill/die").write_text(str(asked.die))
+        (checkout.path / "drill/die").write_text(f"{asked.die} {asked.seed}")
         (checkout.path / "slurm").symlink_to("workflow/profiles/slurm")
         started = time.monotonic()
-        with Cluster(Path(folder) / "slurm", cpus=asked.cpus) as cluster:
-            environment = checkout.environment | {n: cluster.environment[n] for n in ("SLURM_CONF", "PATH")}
-            run = checkout.start("--profile", "slurm", *STUB_CONFIG, environment=environment)
-            told = run.communicate()[0]
-            states = [row[1] for row in cluster.jobs("--states=all")]
+        with Cluster(Path(folder) / "slurm", cpus=asked.cpus, memory_mb=asked.cpus * 4000, lost_s=600) as cluster:
+            told = week(checkout, cluster, grouped(asked.group))
         seconds = time.monotonic() - started
-        same = run.returncode == 0 and checkout.end() == undisturbed
-    children = resource.getrusage(resource.RUSAGE_CHILDREN)
-    counts = {state: states.count(state) for state in sorted(set(states))}
-    print(f"{asked.clips} clips, {asked.die} of 1000 stages killed: {len(states)} SLURM jobs {counts}, {seconds:.0f} s")
-    print(f"Snakemake itself: {children.ru_utime + children.ru_stime:.0f} CPU s, {children.ru_maxrss // 1024} MB")
-    print("ends in the table of an undisturbed run" if same else told[-4000:])
+        died = sum(path.stat().st_size for path in (checkout.path / "drill").glob("*.died"))
+        same = told.status == 0 and checkout.end() == undisturbed
+    print(f"{asked.clips} clips, {died} stages killed ({asked.die} of 1000, seed {asked.seed}), {seconds:.0f} s")
+    print(f"{told.jobs} SLURM jobs of at most {asked.group} clips, {told.failed} failed; {told.commands} command(s)")
+    print(f"Snakemake itself: {told.cpu_s:.0f} CPU s, {told.memory_mb} MB")
+    print("ends in the table of an undisturbed run" if same else "".join(told.last))
     sys.exit(not same)
+
+
+def grouped(clips: int) -> list[str]:
+    """Words that make one SLURM job of a stage's jobs on so many clips."""
+    if clips == 1:
+        return []
+    groups = [f"{rule}={group}" for rule, group in GROUPS.items()]
+    sizes = [f"{group}={clips}" for group in sorted(set(GROUPS.values()))]
+    modest = [f"mem_mb={MEMORY_MB}", f"runtime={MINUTES}"]
+    fits = [f"fit_clip:{word}" for word in modest]
+    words = {"default-resources": modest, "set-resources": fits, "groups": groups, "group-components": sizes}
+    return [word for flag, values in words.items() for word in (f"--{flag}", *values)]
+
+
+def week(checkout: StubbedCheckout, cluster: Cluster, words: list[str]) -> Told:
+    """One command, given again until it ends well; how far it is stands on the standard output."""
+    environment = checkout.environment | {n: cluster.environment[n] for n in ("SLURM_CONF", "PATH")}
+    told = Told()
+    while told.status and told.commands < COMMANDS:
+        told.commands += 1
+        run = checkout.start("--profile", "slurm", *words, *STUB_CONFIG, environment=environment)
+        for line in run.stdout:
+            told.last.append(line)
+            submitted, failed = " has been submitted with SLURM jobid " in line, "SLURM status is" in line
+            told.jobs, told.failed = told.jobs + submitted, told.failed + failed
+            if submitted or failed:
+                print(f"{time.strftime('%H:%M:%S')} command {told.commands}: {line[:100].strip()}", flush=True)
+        used(run, told)
+    return told
+
+
+def used(run: subprocess.Popen[str], told: Told) -> None:
+    """Add what an ended Snakemake, with the SLURM commands that it called, took: its jobs are not its children."""
+    _, status, usage = os.wait4(run.pid, 0)
+    run.returncode = told.status = os.waitstatus_to_exitcode(status)
+    told.cpu_s += usage.ru_utime + usage.ru_stime
+    told.memory_mb = max(told.memory_mb, usage.ru_maxrss // 1024)
 
 
 if __name__ == "__main__":
