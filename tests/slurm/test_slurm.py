@@ -175,8 +175,8 @@ def test_a_gpu_is_asked_for_by_two_lines_of_the_profile(cluster, tmp_path):
     checkout.run(*words, *(f"results/prior/data/{k}.npz" for k in range(3)))
     profile = checkout.path / "workflow/profiles/slurm/profile.v9+.yaml"
     text = profile.read_text()
-    assert "    # gpu: 1 " in text and "    # slurm_partition: NAME    # of the GPUs" in text
-    text = text.replace("    # gpu: 1 ", "    gpu: 1 ")
+    assert "    # gpu: 1\n" in text and "    # slurm_partition: NAME    # of the GPUs" in text
+    text = text.replace("    # gpu: 1\n", "    gpu: 1\n")
     profile.write_text(text.replace("    # slurm_partition: NAME    # of the GPUs", "    slurm_partition: urgent"))
     run = start(checkout, cluster, *words, "results/prior/weights")
     told = run.communicate(timeout=300)[0]
