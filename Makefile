@@ -29,8 +29,8 @@ clip: $(READY) ## your own video to meshes and report: make clip VIDEO=my.mov CA
 	snakemake --cores $(CORES) --configfile config/config.yaml config/own_clip.yaml
 	@python -m hoi summary --clips results/own_clip.tsv
 
-test: $(READY) $(TOOLS) ## every test: unit, stages, workflow
-	python -m pytest
+test: $(READY) $(TOOLS) ## every test: unit, stages, workflow; the drills on SLURM, which mostly wait, beside the others
+	python -m pytest tests/slurm & slurm=$$!; python -m pytest --ignore tests/slurm; rest=$$?; wait $$slurm && exit $$rest
 
 test-unit: $(READY) ## the fast part
 	python -m pytest tests/unit -m "not slow"

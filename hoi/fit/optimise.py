@@ -175,10 +175,14 @@ class Optimisation:
         return Seen(self.rough.to("cpu"), *(a.cpu() for a in (posed.T_hand_obj, posed.T_cam_obj, posed.K, pads)))
 
     def renew(self, step: int) -> None:
-        """Go on from what the prior says that the object is, where it is time to ask and something is believed."""
+        """Go on from what the prior says that the object is, where it is time to ask and something is believed.
+
+        What is recalled is not given up for what may be imagined later.
+        """
         if not (self.teller and self.teller.due(step)):
             return
-        for name in self.settings.prior.bodies:
+        bodies = ["recalled"] if self.told == "recalled" else self.settings.prior.bodies
+        for name in bodies:
             if name == "recalled":
                 body = self.teller.recalled(self.seen())
             else:

@@ -56,6 +56,14 @@ def test_a_recalled_body_is_not_asked_for_again(monkeypatch):
     assert asked == [1]
 
 
+def test_what_is_recalled_is_not_given_up_for_what_is_imagined_later(monkeypatch):
+    once = iter([_ball(24)])
+    monkeypatch.setattr(Teller, "recalled", lambda self, seen: next(once, None))
+    monkeypatch.setattr(Teller, "imagined", lambda *_: _ball(24))
+    settings = _small(1.0, bodies=["recalled", "imagined"], every=4)
+    assert "bend" in fit(_scene(), settings, 3, _silent, Prior(denoiser, "bottle")).history.iloc[-1].dropna()
+
+
 @pytest.mark.parametrize("method, every", [("views", 600), ("views", 4), ("score", 2)])
 def test_a_prior_goes_on_drawing_where_it_was(method, every):
     """From step 2, after pictures of novel views at step 0: none are drawn again, or others at step 4, or a view at each."""
