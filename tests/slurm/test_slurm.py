@@ -9,6 +9,7 @@ import re
 import shutil
 import signal
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 
@@ -27,6 +28,16 @@ from snakemake_executor_plugin_slurm import Executor
 Executor.next_seconds_between_status_checks = property(lambda self: 2, lambda self, seconds: None)
 """
 ONE_PAGE = (*STUB_CONFIG[:-1], "results/report/index.html")
+RUNS = []  # every Snakemake that was started
+
+
+@pytest.fixture(scope="module", autouse=True)
+def none_is_left_behind():
+    """A drill that fails leaves its Snakemake, which would ask after its jobs for ever."""
+    yield
+    for run in RUNS:
+        with suppress(ProcessLookupError):
+            os.killpg(run.pid, signal.SIGKILL)
 
 
 def stand(name, tmp_path_factory, **size):
@@ -56,7 +67,8 @@ def start(checkout, cluster, *words):
         (checkout.path / "slurm").symlink_to("workflow/profiles/slurm")
         with (checkout.path / "Snakefile").open("a") as file:
             file.write(STEADY)
-    return checkout.start("--profile", "slurm", *SOON, *words, environment=environment)
+    RUNS.append(checkout.start("--profile", "slurm", *SOON, *words, environment=environment))
+    return RUNS[-1]
 
 
 def tries(cluster, stage, clip):
