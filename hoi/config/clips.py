@@ -105,10 +105,10 @@ class Detectron2(Section):
 
 
 class Sam2(Section):
-    """Masks by SAM 2: its config and weights."""
+    """Masks by SAM 2: a repository of the Hugging Face hub and its commit, or a folder."""
 
-    config: str
-    weights: str | None
+    model: str
+    revision: str
 
 
 class MaskClip(Section):

@@ -9,6 +9,7 @@ import numpy as np
 from hoi.clip import Clip
 from hoi.config import HandChoice, MaskClip
 from hoi.errors import InputError
+from hoi.observe.weights import sam2_folder
 
 Arrays = dict[str, np.ndarray]
 
@@ -53,6 +54,7 @@ def taken_masker(settings: MaskClip, clip: Clip) -> Taken:
         given, note = None, f"given masks: {error.found}"
     if given is not None:
         return Taken("given", given)
-    weights = {"sam2": settings.sam2.weights, "detectron2": settings.detectron2.weights}
-    ready = [name for name, path in weights.items() if path and find_spec(name)]
-    return Taken([*ready, "grasp"][0], note=note)
+    if find_spec("transformers") and sam2_folder(settings.sam2):
+        return Taken("sam2", note=note)
+    detectron2 = find_spec("detectron2") and settings.detectron2.weights
+    return Taken("detectron2" if detectron2 else "grasp", note=note)

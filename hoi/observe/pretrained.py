@@ -5,26 +5,30 @@ Neither is imported unless it is chosen. Weights are files of the user's, read w
 
 import importlib
 import pickle
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 import yaml
-from jaxtyping import Bool, Float, UInt8
-from torch import nn
+from huggingface_hub.errors import StrictDataclassError
+from jaxtyping import Bool, Float, Shaped, UInt8
+from safetensors import SafetensorError
+from torch import Tensor, nn
+from torch.nn import functional
 
 from hoi.config import Detectron2, Sam2
 from hoi.device import choose_device
 from hoi.errors import InputError
 from hoi.hand.plain_pickle import numbers, read_pickle
 from hoi.observe.instances import Detections, followed, hints_of, hints_of_masks
+from hoi.observe.weights import SAM2_FILES, sam2_folder
 
 Frames = UInt8[np.ndarray, "n h w 3"]
 Masks = Bool[np.ndarray, "n h w"]
+RGB_MEAN = torch.tensor([0.485, 0.456, 0.406])[:, None, None]  # of the pictures that SAM 2's encoder was trained on
+RGB_DEVIATION = torch.tensor([0.229, 0.224, 0.225])[:, None, None]
 
 
 def detectron2_evidence(
@@ -37,8 +41,12 @@ def detectron2_evidence(
 
 def predictions(frames: Frames, settings: Detectron2) -> Iterator[Detections]:
     """What detectron2 is sure enough of, a frame at a time: 100 masks of a frame are taken off the GPU before the next."""
-    config = _package("detectron2.config", "mask_clip.masker: detectron2")
-    transforms, modeling = (importlib.import_module(f"detectron2.{name}") for name in ("data.transforms", "modeling"))
+    try:
+        config, transforms, modeling = (
+            importlib.import_module(f"detectron2.{name}") for name in ("config", "data.transforms", "modeling")
+        )
+    except ImportError as error:
+        raise _not_installed("detectron2", "detectron2", error) from error
     cfg = config.get_cfg()
     _read_config(cfg, settings.config, Path(config.__file__).parents[1] / "model_zoo/configs")
     cfg.MODEL.ROI_HEADS.SCORE_THRESH_TEST = cfg.MODEL.RETINANET.SCORE_THRESH_TEST = settings.least_score
@@ -116,37 +124,75 @@ def sam2_evidence(frames: Frames, first: tuple[Masks, Masks, Float[np.ndarray, "
 
 def propagated(frames: Frames, start: int, prompts: list[Bool[np.ndarray, "h w"]], settings: Sam2) -> np.ndarray:
     """Masks (prompt, frame, h, w) of things given by their masks in one frame."""
-    build = _package("sam2.build_sam", "mask_clip.masker: sam2")
-    path = Path(settings.weights or "")
-    if not path.is_file():
-        raise InputError(path, "no such file", "a checkpoint of SAM 2", "set mask_clip.sam2.weights (docs/stack.md)")
     try:
-        predictor = build.build_sam2_video_predictor(settings.config, str(path), device=choose_device("SAM 2").type)
-    except OSError as error:  # hydra's MissingConfigException is one
-        expected = "a config that SAM 2 ships, such as configs/sam2.1/sam2.1_hiera_t.yaml"
-        raise InputError("mask_clip.sam2.config", f"{error}", expected, "give its name") from error
-    except (RuntimeError, KeyError, EOFError, pickle.UnpicklingError) as error:
-        where, expected = path, f"weights of {settings.config}"
-        raise InputError(where, f"a checkpoint of another architecture ({error})", expected, "match the two") from error
+        from transformers import Sam2VideoInferenceSession, Sam2VideoModel
+    except ImportError as error:
+        raise _not_installed("transformers", "sam2", error) from error
+    device, (height, width) = choose_device("SAM 2"), frames.shape[1:3]
+    model = _sam2(Sam2VideoModel, settings).to(device)
+    session = Sam2VideoInferenceSession(None, height, width, device, device, dtype=torch.float32)
+    session.processed_frames = _Prepared(frames, model.config.image_size)
+    for number, prompt in enumerate(prompts):
+        mask = _square(torch.from_numpy(prompt)[None].float(), model.config.image_size) >= 0.5
+        session.add_mask_inputs(session.obj_id_to_idx(number), start, mask[None].float())
+    session.obj_with_new_inputs = list(range(len(prompts)))
+    reach = max(model.config.num_maskmem, model.config.max_object_pointers_in_encoder)
     out = np.zeros((len(prompts), *frames.shape[:3]), bool)
-    with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
-        for i, frame in enumerate(frames):
-            cv2.imwrite(f"{folder}/{i:05d}.jpg", frame[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])
-        state = predictor.init_state(video_path=folder)
-        for number, prompt in enumerate(prompts):
-            predictor.add_new_mask(state, frame_idx=start, obj_id=number, mask=torch.from_numpy(prompt))
-        for reverse in (False, True):
-            for index, ids, logits in predictor.propagate_in_video(state, start_frame_idx=start, reverse=reverse):
-                for number, logit in zip(ids, logits, strict=True):
-                    out[number, index] = (logit[0] > 0).cpu().numpy()
+    for reverse in (False, True):
+        for said in model.propagate_in_video_iterator(session, start_frame_idx=start, reverse=reverse):
+            logits = functional.interpolate(said.pred_masks, (height, width), mode="bilinear")
+            out[:, said.frame_idx] = (logits[:, 0] > 0).cpu().numpy()
+            for outputs in session.output_dict_per_obj.values():
+                _forget(outputs["non_cond_frame_outputs"], (start, said.frame_idx), reach)
     return out
 
 
-def _package(module: str, setting: str) -> Any:
-    """An optional package's module; an InputError where it is missing."""
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
+def _sam2(kind: Any, settings: Sam2) -> Any:
+    """The model with its weights, every one of them from the folder."""
+    folder, where, expected = sam2_folder(settings), "mask_clip.sam2", " and ".join(SAM2_FILES)
+    if folder is None:
+        fetch = f"where there is Internet: hf download {settings.model} {' '.join(SAM2_FILES)} --revision {settings.revision}"
         raise InputError(
-            setting, f"{error}", f"the package {module.split('.')[0]}", "install it as docs/stack.md says, or masker: grasp"
-        ) from error  # fmt: skip
+            where, f"{settings.model}: neither a folder that has them nor in the Hugging Face cache", expected,
+            f"{fetch} (page: https://huggingface.co/{settings.model}), or name a folder that has them",
+        )  # fmt: skip
+    try:
+        model, said = kind.from_pretrained(
+            folder, local_files_only=True, use_safetensors=True, output_loading_info=True
+        )
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError, StrictDataclassError) as error:
+        raise InputError(where, f"{folder}: {error}", expected, "get both anew, of one model") from error
+    if said["missing_keys"]:
+        found = f"{folder}: {len(said['missing_keys'])} weights missing, such as {min(said['missing_keys'])}"
+        raise InputError(where, found, "all weights of a Sam2VideoModel", "name such a model")
+    return model.eval()
+
+
+class _Prepared:
+    """A clip's frames as SAM 2 takes them, each made when it is asked for: 400 of them would be 5 GB."""
+
+    def __init__(self, frames: Frames, size: int) -> None:
+        self.frames, self.size = frames, size
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def __getitem__(self, index: int) -> Float[Tensor, "3 size size"]:
+        pixels = _square(torch.from_numpy(self.frames[index].transpose(2, 0, 1).copy()), self.size)
+        return (pixels - 255 * RGB_MEAN) / (255 * RGB_DEVIATION)
+
+
+def _square(image: Shaped[Tensor, "c h w"], size: int) -> Shaped[Tensor, "c size size"]:
+    return functional.interpolate(image[None], (size, size), mode="bilinear", antialias=True)[0]
+
+
+def _forget(outputs: dict[int, Any], near: tuple[int, int], reach: int) -> None:
+    """Lets go of frames that SAM 2 looks back at no more: 6 MB each, those near the start are for the way back."""
+    for index in [i for i in outputs if min(abs(i - kept) for kept in near) > reach]:
+        del outputs[index]
+
+
+def _not_installed(package: str, masker: str, error: ImportError) -> InputError:
+    return InputError(
+        f"mask_clip.masker: {masker}", f"{error}", f"the package {package}", "install it as docs/stack.md says, or masker: grasp"
+    )  # fmt: skip

@@ -32,7 +32,8 @@ def track_settings():
 
 @pytest.fixture
 def mask_settings():
-    return MaskClip(**section("mask_clip") | {"working_px": 160, "key_frames": 8, "rounds": 2})
+    nowhere = {"model": "no-such/weights", "revision": "main"}  # whatever this computer has in its caches
+    return MaskClip(**section("mask_clip") | {"working_px": 160, "key_frames": 8, "rounds": 2, "sam2": nowhere})
 
 
 @pytest.fixture

@@ -1,9 +1,9 @@
 """What `auto` takes, and that it says so."""
 
-import importlib.util
 import json
 
 import numpy as np
+import pytest
 import yaml
 
 from hoi.artefacts import check, read_json, read_npz
@@ -78,13 +78,19 @@ def test_masks_are_those_of_the_clip_if_there_is_one_a_frame(tmp_path, mask_sett
     assert str(taken_masker(auto, lacking)) == f"grasp (given masks: no mask for frame {N - 1})"
     assert str(taken_masker(auto, bare)) == "grasp"
     assert taken_masker(mask_settings, lacking).given is None, "a masker that is named looks at no given masks"
-    trained = auto.model_copy(update={"sam2": auto.sam2.model_copy(update={"weights": "sam2.pt"})})
-    monkeypatch.setattr("hoi.observe.auto.find_spec", lambda name: None)
+
+
+@pytest.mark.parametrize(("masker", "package"), [("sam2", "transformers"), ("detectron2", "detectron2")])
+def test_a_segmenter_is_taken_if_package_and_weights_are_there(tmp_path, mask_settings, monkeypatch, masker, package):
+    auto, bare = mask_settings.model_copy(update={"masker": "auto"}), clip_with(tmp_path / "bare")
+    for name in ("config.json", "model.safetensors"):
+        (tmp_path / name).touch()
+    weights = {"model": str(tmp_path)} if masker == "sam2" else {"weights": "model.pkl"}
+    trained = auto.model_copy(update={masker: getattr(auto, masker).model_copy(update=weights)})
+    monkeypatch.setattr("hoi.observe.auto.find_spec", lambda _: None)
     assert taken_masker(trained, bare).name == "grasp"
-    monkeypatch.setattr(
-        "hoi.observe.auto.find_spec", lambda name: importlib.util.find_spec("json") if name == "sam2" else None
-    )
-    assert taken_masker(trained, bare).name == "sam2" and taken_masker(auto, bare).name == "grasp"
+    monkeypatch.setattr("hoi.observe.auto.find_spec", lambda name: object() if name == package else None)
+    assert taken_masker(trained, bare).name == masker and taken_masker(auto, bare).name == "grasp"
 
 
 def test_the_stages_take_them_and_say_which(tmp_path, track_settings, mask_settings):

@@ -1,4 +1,4 @@
-"""Segmenters of others: recorded predictions in their own output types, linked and handed on; what is refused."""
+"""detectron2: recorded predictions in their own output types, linked and handed on; what is refused."""
 
 import sys
 from types import ModuleType, SimpleNamespace
@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from hoi.artefacts import check
-from hoi.config import Sam2
 from hoi.errors import InputError
 from hoi.observe import pretrained
 from hoi.observe.instances import Detections, box_iou, followed, hints_of
@@ -215,88 +214,11 @@ def test_a_frame_s_detections_are_let_go_before_the_next(scene, mask_settings, m
     assert len(list(said)) == len(frames) - 1
 
 
-class Predictor:
-    """SAM 2's video predictor: prompts of one frame, then (frame, ids, logits) both ways."""
-
-    def __init__(self, held, hand):
-        self.truth, self.prompts, self.directions = (held, hand), {}, []
-
-    def init_state(self, video_path):
-        from pathlib import Path
-
-        assert [p.name for p in sorted(Path(video_path).glob("*.jpg"))] == [
-            f"{i:05d}.jpg" for i in range(len(self.truth[0]))
-        ]
-        return {"prompts": self.prompts}
-
-    def add_new_mask(self, inference_state, frame_idx, obj_id, mask):
-        assert mask.dtype == torch.bool and mask.shape == self.truth[0].shape[1:]
-        inference_state["prompts"][obj_id] = frame_idx
-
-    def propagate_in_video(self, inference_state, start_frame_idx=None, max_frame_num_to_track=None, reverse=False):
-        assert set(inference_state["prompts"]) == {0, 1}
-        n = len(self.truth[0])
-        for t in range(start_frame_idx, -1, -1) if reverse else range(start_frame_idx, n):
-            logits = torch.stack([torch.from_numpy(m[t]).float() * 20 - 10 for m in self.truth])[:, None]
-            yield t, [0, 1], logits
-
-
-@pytest.fixture
-def sam2(scene, monkeypatch, tmp_path):
-    module, (_, _, held, hand) = ModuleType("sam2.build_sam"), scene
-    module.build_sam2_video_predictor = lambda config, path, device: Predictor(held, hand)
-    monkeypatch.setitem(sys.modules, "sam2", ModuleType("sam2"))
-    monkeypatch.setitem(sys.modules, "sam2.build_sam", module)
-    (tmp_path / "weights.pt").write_bytes(b"")
-    return module, Sam2(config="configs/sam2.1/sam2.1_hiera_t.yaml", weights=str(tmp_path / "weights.pt"))
-
-
-def test_sam2_is_prompted_in_one_frame_and_followed_both_ways(scene, sam2, mask_settings):
-    frames, hands, held, _ = scene
-    settings = mask_settings.model_copy(update={"masker": "sam2", "sam2": sam2[1]})
-    assert iou(mask(frames, hands, None, settings)["object"], held) > 0.8
-
-
-@pytest.mark.parametrize(
-    ("error", "said"),
-    [
-        (RuntimeError("size mismatch for image_encoder"), "another architecture"),
-        (EOFError("Ran out of input"), "another architecture"),
-        (OSError("Cannot find primary config 'none.yaml'"), r"mask_clip\.sam2\.config"),
-    ],
-)
-def test_what_sam2_cannot_be_built_from_is_refused(scene, sam2, error, said):
-    def build(*_, **__):
-        raise error
-
-    sam2[0].build_sam2_video_predictor = build
-    frames, _, held, hand = scene
-    with pytest.raises(InputError, match=said):
-        pretrained.sam2_evidence(frames, (held, hand, np.ones(len(frames), np.float32)), sam2[1])
-
-
-def test_sam2_itself_gives_a_prompt_back_and_goes_both_ways(scene, tmp_path):
-    """hiera_t with random weights, where sam2 is installed (docs/stack.md says how it was tried)."""
-    build_sam = pytest.importorskip(
-        "sam2.build_sam", reason="sam2 needs torchvision: docs/stack.md says how it was tried"
-    )
-    config = "configs/sam2.1/sam2.1_hiera_t.yaml"
-    model = build_sam.build_sam2_video_predictor(config, None, device="cpu")
-    torch.save({"model": model.state_dict()}, tmp_path / "w.pt")
-    frames, _, held, hand = scene
-    settings = Sam2(config=config, weights=str(tmp_path / "w.pt"))
-    masks = pretrained.propagated(frames[:3], 1, [held[1], hand[1]], settings)
-    assert masks.shape == (2, 3, *held.shape[1:]) and masks.dtype == bool
-    assert iou(masks[0, 1], held[1]) > 0.95 and iou(masks[1, 1], hand[1]) > 0.95
-
-
-@pytest.mark.parametrize("masker", ["detectron2", "sam2"])
-def test_a_missing_package_is_said(scene, mask_settings, monkeypatch, masker):
-    for name in ("detectron2.config", "sam2.build_sam"):
-        monkeypatch.setitem(sys.modules, name, None)
+def test_a_missing_package_is_said(scene, mask_settings, monkeypatch):
+    monkeypatch.setitem(sys.modules, "detectron2", None)
     frames, hands, _, _ = scene
-    with pytest.raises(InputError, match=rf"mask_clip\.masker: {masker}(.|\n)*docs/stack\.md"):
-        mask(frames, hands, None, mask_settings.model_copy(update={"masker": masker}))
+    with pytest.raises(InputError, match=r"mask_clip\.masker: detectron2(.|\n)*docs/stack\.md"):
+        mask(frames, hands, None, mask_settings.model_copy(update={"masker": "detectron2"}))
 
 
 def test_detectron2_itself_gives_what_is_read(scene, mask_settings, tmp_path):
