@@ -168,6 +168,7 @@ def _plainly_keyed(load: Callable[["_Unpickler"], None], keys: slice) -> Callabl
     """Loading into a dict from the stack, where these are words or numbers: a deep tuple's hash overflows the stack."""
 
     def checked(self: "_Unpickler") -> None:
+        """Load, where the keys are."""
         if not all(isinstance(key, str | int) for key in self.stack[keys]):
             raise pickle.UnpicklingError("a key that is neither a word nor a number")
         load(self)

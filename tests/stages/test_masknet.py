@@ -19,6 +19,7 @@ from hoi.masknet.network import MaskNet
 from hoi.masknet.train import Trainer
 from hoi.stages.mask_data import mask_data
 from hoi.stages.train_masks import train_masks
+from tests.stages.stopping import stopped_in_its_fifth_step
 from tests.unit.masknet.conftest import SMALL, made_rows
 from tests.unit.observe.conftest import FLAT
 
@@ -89,18 +90,8 @@ class Place:
 
     def stop(self, name, monkeypatch):
         """A training killed in its fifth step."""
-        step, calls = Trainer.step, []
-
-        def killed(trainer, batch):
-            calls.append(1)
-            if len(calls) == 5:
-                raise KeyboardInterrupt
-            return step(trainer, batch)
-
-        with monkeypatch.context() as patch:
-            patch.setattr(Trainer, "step", killed)
-            with pytest.raises(KeyboardInterrupt):
-                self.train(name)
+        with stopped_in_its_fifth_step(Trainer, monkeypatch):
+            self.train(name)
         assert not (self.path / name / "weights").exists()
 
 

@@ -31,6 +31,7 @@ from hoi.sources import held
 from hoi.stages.prior_data import _mean, prior_data
 from hoi.stages.prior_memory import prior_memory
 from hoi.stages.train_prior import train_prior
+from tests.stages.stopping import stopped_in_its_fifth_step
 from tests.unit.prior.scenes import NETWORK, shard
 
 WEIGHTS = "weights/model.safetensors"
@@ -246,18 +247,8 @@ class Place:
 
     def stop(self, name, monkeypatch):
         """A training killed in its fifth step."""
-        step, calls = Trainer.step, []
-
-        def killed(trainer, batch):
-            calls.append(1)
-            if len(calls) == 5:
-                raise KeyboardInterrupt
-            return step(trainer, batch)
-
-        with monkeypatch.context() as patch:
-            patch.setattr(Trainer, "step", killed)
-            with pytest.raises(KeyboardInterrupt):
-                self.train(name)
+        with stopped_in_its_fifth_step(Trainer, monkeypatch):
+            self.train(name)
         assert not (self.path / name / "weights").exists()
 
 
