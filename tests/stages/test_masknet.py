@@ -19,11 +19,10 @@ from hoi.masknet.network import MaskNet
 from hoi.masknet.train import Trainer
 from hoi.stages.mask_data import mask_data
 from hoi.stages.train_masks import train_masks
-from tests.stages.stopping import stopped_in_its_fifth_step
+from tests.stages.stopping import WEIGHTS, begins_anew, stopped_in_its_fifth_step
 from tests.unit.masknet.conftest import SMALL, made_rows
 from tests.unit.observe.conftest import FLAT
 
-WEIGHTS = "weights/model.safetensors"
 CONFIG = yaml.safe_load((PACKAGE.parent / "config/config.yaml").read_text())
 
 
@@ -144,12 +143,7 @@ def test_another_training_begins_anew_and_leaves_the_checkpoint_alone(place, mon
         write_npz("mask_frames", place.shards[1], **made_rows(6, FLAT, 9))
     if other == "code":
         monkeypatch.setattr("hoi.checkpoint.code_digest", lambda stage: "edited")
-    run = place.train("run", **changes)
-    assert f"{kept}/state.safetensors: of other data, settings or code" in capsys.readouterr().err
-    assert list((run / "checkpoint").iterdir()) == [kept]
-    anew = place.train("anew", **changes)
-    assert (run / WEIGHTS).read_bytes() == (anew / WEIGHTS).read_bytes()
-    assert pd.read_parquet(run / "history.parquet")["step"].max() == changes.get("steps", 6)
+    begins_anew(place, kept, changes, capsys)
 
 
 def test_a_damaged_checkpoint_is_refused(place, monkeypatch):

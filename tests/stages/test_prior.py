@@ -31,10 +31,9 @@ from hoi.sources import held
 from hoi.stages.prior_data import _mean, prior_data
 from hoi.stages.prior_memory import prior_memory
 from hoi.stages.train_prior import train_prior
-from tests.stages.stopping import stopped_in_its_fifth_step
+from tests.stages.stopping import begins_anew, stopped_in_its_fifth_step
 from tests.unit.prior.scenes import NETWORK, shard
 
-WEIGHTS = "weights/model.safetensors"
 OPEN = HandChoice(model="open", files=None)
 
 CONFIG = yaml.safe_load((PACKAGE.parent / "config/config.yaml").read_text())
@@ -286,12 +285,7 @@ def test_another_training_begins_anew_and_leaves_the_checkpoint_alone(place, mon
     changes = {"steps": {"steps": 3}}.get(other, {})
     if other == "shards":
         write_npz("prior_renders", place.shards[0], **shard(10, seed=9))
-    run = place.train("run", **changes)
-    assert f"{kept}/state.safetensors: of other data, settings or code" in capsys.readouterr().err
-    assert list((run / "checkpoint").iterdir()) == [kept]
-    anew = place.train("anew", **changes)
-    assert (run / WEIGHTS).read_bytes() == (anew / WEIGHTS).read_bytes()
-    assert pd.read_parquet(run / "history.parquet")["step"].max() == changes.get("steps", 6)
+    begins_anew(place, kept, changes, capsys)
 
 
 def test_a_truncated_checkpoint_is_refused(place, monkeypatch):
