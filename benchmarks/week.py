@@ -42,7 +42,7 @@ class Told:
     last: deque[str] = field(default_factory=lambda: deque(maxlen=100))  # lines
     commands: int = 0
     jobs: int = 0
-    failed: int = 0
+    again: int = 0  # of the jobs: those tried anew, within one command
     status: int = 1
     cpu_s: float = 0
     memory_mb: int = 0
@@ -75,7 +75,7 @@ def main() -> None:
         died = sum(path.stat().st_size for path in (checkout.path / "drill").glob("*.died"))
         same = told.status == 0 and checkout.end() == undisturbed
     print(f"{asked.clips} clips, {died} stages killed ({asked.die} of 1000, seed {asked.seed}), {seconds:.0f} s")
-    print(f"{told.jobs} SLURM jobs of at most {asked.group} clips, {told.failed} failed; {told.commands} command(s)")
+    print(f"{told.jobs} SLURM jobs of {asked.group} clips, {told.again} of them tries again; {told.commands} command(s)")
     print(f"Snakemake itself: {told.cpu_s:.0f} CPU s, {told.memory_mb} MB")
     print("ends in the table of an undisturbed run" if same else "".join(told.last))
     sys.exit(not same)
@@ -100,11 +100,13 @@ def week(checkout: StubbedCheckout, cluster: Cluster, words: list[str]) -> Told:
     while told.status and told.commands < COMMANDS:
         told.commands += 1
         run = checkout.start("--profile", "slurm", *words, *STUB_CONFIG, environment=environment)
+        seen: set[str] = set()
         for line in run.stdout:
             told.last.append(line)
-            submitted, failed = " has been submitted with SLURM jobid " in line, "SLURM status is" in line
-            told.jobs, told.failed = told.jobs + submitted, told.failed + failed
-            if submitted or failed:
+            job, submitted, _ = line.partition(" has been submitted with SLURM jobid ")
+            if submitted:
+                told.jobs, told.again = told.jobs + 1, told.again + (job in seen)
+                seen.add(job)
                 print(f"{time.strftime('%H:%M:%S')} command {told.commands}: {line[:100].strip()}", flush=True)
         used(run, told)
     return told

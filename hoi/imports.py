@@ -15,6 +15,13 @@ SHIPPED = (
     "weights/*.json",
 )  # data beside the code
 NETWORK = ("config.json", "model.safetensors")  # in a folder of weights, beside its card
+BLOCKS = (
+    "body",
+    "orelse",
+    "finalbody",
+    "handlers",
+    "cases",
+)  # of a statement: all that statements, hence imports, stand in
 PASSED_AS_PARAMETERS = {"hoi.config"}  # settings reach a stage as parameters, which Snakemake watches by itself
 
 
@@ -28,7 +35,10 @@ def module_file(module: str) -> Path | None:
 def imported(path: Path) -> frozenset[str]:
     """The modules of this package that a file imports."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    statements: list[ast.AST] = [ast.parse(path.read_text())]
+    while statements:
+        node = statements.pop()
+        statements += [inner for part in BLOCKS for inner in getattr(node, part, ())]
         if isinstance(node, ast.Import):
             found |= {a.name for a in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:

@@ -43,6 +43,11 @@ onsuccess:
         sys.stderr.write("\n".join([*failed, f"{count}: `hoi failures` lists them too, and ends with status 1\n"]))
 
 
+def code(stage):
+    """Parameter: the digest of a stage's code, of jobs alone that are there: each job starts Snakemake, which reads all rules."""
+    return lambda wildcards: code_digest(stage)
+
+
 def settings(stage):
     """Parameter: a stage's settings under the job's variant, as one JSON word."""
     return lambda wildcards: study.as_json(wildcards.variant, stage)

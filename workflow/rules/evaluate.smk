@@ -25,7 +25,7 @@ rule score_clip:
     conda:
         "../../environment.yml"
     params:
-        code=code_digest("score_clip"),
+        code=code("score_clip"),
         row=clip_row,
         config=settings("score_clip"),
         seed=study.seed,
@@ -52,7 +52,7 @@ rule make_table:
     conda:
         "../../environment.yml"
     params:
-        code=code_digest("make_table"),
+        code=code("make_table"),
         config=table_definition,
         seed=study.seed,
     shell:

@@ -22,7 +22,7 @@ rule make_figure:
     conda:
         "../../environment.yml"
     params:
-        code=code_digest("make_figure"),
+        code=code("make_figure"),
         names=of_figure("{variant}/{clip}"),
         config=figure_definition,
         seed=study.seed,

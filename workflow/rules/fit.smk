@@ -28,7 +28,7 @@ rule fit_clip:
         "../../environment.yml"
     threads: 1
     params:
-        code=code_digest("fit_clip"),
+        code=code("fit_clip"),
         config=settings("fit_clip"),
         seed=study.seed,
         checkpoint="results/fits/{variant}/{clip}/checkpoint",

@@ -17,7 +17,7 @@ rule mask_data:
     conda:
         "../../environment.yml"
     params:
-        code=code_digest("mask_data"),
+        code=code("mask_data"),
         shard="{shard}",
         config=study.mask_data.model_dump_json(),
         network=study.train_masks.network.model_dump_json(),
@@ -46,7 +46,7 @@ rule train_masks:
         "../../environment.yml"
     threads: 2
     params:
-        code=code_digest("train_masks"),
+        code=code("train_masks"),
         config=study.train_masks.model_dump_json(),
         seed=study.seed,
         checkpoint="results/masknet/checkpoint",

@@ -20,7 +20,7 @@ rule track_hand:
     conda:
         "../../environment.yml"
     params:
-        code=code_digest("track_hand"),
+        code=code("track_hand"),
         config=settings("track_hand"),
         hand=settings("hand"),
         seed=study.seed,
@@ -46,7 +46,7 @@ rule mask_clip:
     conda:
         "../../environment.yml"
     params:
-        code=code_digest("mask_clip"),
+        code=code("mask_clip"),
         config=settings("mask_clip"),
     shell:
         "python -m hoi mask_clip --clip {input.clip:q} --hands {input.hands:q} --network {input.network:q}"

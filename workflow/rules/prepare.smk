@@ -20,7 +20,7 @@ rule prepare_clip:
     conda:
         "../../environment.yml"
     params:
-        code=code_digest("prepare_clip"),
+        code=code("prepare_clip"),
         row=clip_row,
         config=study.prepare_clip.model_dump_json(),
         hand=study.hand.model_dump_json(),

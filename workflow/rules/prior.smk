@@ -19,7 +19,7 @@ rule prior_data:
     conda:
         "../../environment.yml"
     params:
-        code=code_digest("prior_data"),
+        code=code("prior_data"),
         shard="{shard}",
         clip=folder_of_shard,
         config=study.prior_data.model_dump_json(),
@@ -53,7 +53,7 @@ rule train_prior:
         "../../environment.yml"
     threads: 2
     params:
-        code=code_digest("train_prior"),
+        code=code("train_prior"),
         data=study.prior_data.model_dump_json(),
         config=study.train_prior.model_dump_json(),
         seed=study.seed,
@@ -76,7 +76,7 @@ rule prior_memory:
     conda:
         "../../environment.yml"
     params:
-        code=code_digest("prior_memory"),
+        code=code("prior_memory"),
         config=study.prior_memory.model_dump_json(),
         grasp=study.prior_data.grasp.model_dump_json(),
     shell:

@@ -30,7 +30,7 @@ rule show_clip:
     conda:
         "../../environment.yml"
     params:
-        code=code_digest("show_clip"),
+        code=code("show_clip"),
         config=settings("show_clip"),
     shell:
         "python -m hoi show_clip --clip {input.clip:q} --masks {input.masks:q} --mesh {input.mesh:q}"
@@ -62,7 +62,7 @@ rule report_clip:
     conda:
         "../../environment.yml"
     params:
-        code=code_digest("report_clip"),
+        code=code("report_clip"),
         variants=shown_variants,
         config=study.report_clip.model_dump_json(),
         seed=study.seed,
@@ -91,7 +91,7 @@ rule make_report:
     conda:
         "../../environment.yml"
     params:
-        code=code_digest("make_report"),
+        code=code("make_report"),
         config=study.make_report.model_dump_json(),
     shell:
         "python -m hoi make_report --scores {input.scores:q} --runs {input.runs:q} --tables {input.tables:q}"
