@@ -75,7 +75,9 @@ def main() -> None:
         died = sum(path.stat().st_size for path in (checkout.path / "drill").glob("*.died"))
         same = told.status == 0 and checkout.end() == undisturbed
     print(f"{asked.clips} clips, {died} stages killed ({asked.die} of 1000, seed {asked.seed}), {seconds:.0f} s")
-    print(f"{told.jobs} SLURM jobs of {asked.group} clips, {told.again} of them tries again; {told.commands} command(s)")
+    print(
+        f"{told.jobs} SLURM jobs, {told.again} of them tries again, of {asked.group} clips; {told.commands} command(s)"
+    )
     print(f"Snakemake itself: {told.cpu_s:.0f} CPU s, {told.memory_mb} MB")
     print("ends in the table of an undisturbed run" if same else "".join(told.last))
     sys.exit(not same)
