@@ -5,7 +5,8 @@
 Ends well if the last table is, byte for byte, that of a run in which nothing was killed. A stub takes no time, but each SLURM
 job starts Python three times: about 5 CPU seconds a job, 4 jobs a clip. With --group so many clips' jobs of a stage travel as
 one, in which each still starts Snakemake once: half of that. A group whose tries are used up ends Snakemake with status 1;
-then the same command is given again, as a user would.
+then the same command is given again, as a user would. With --folder what was done stays there: a week that was stopped, or
+whose computer was, goes on where it was, on a new scheduler, when the same command is given again.
 """
 
 import argparse
@@ -19,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.slurm.cluster import Cluster, install
-from tests.workflow.conftest import STUB_CONFIG, StubbedCheckout
+from tests.workflow.conftest import STUB_CONFIG, TABLE, StubbedCheckout
 
 GROUPS = {
     "prepare_clip": "prepare",
@@ -32,6 +33,7 @@ MEMORY_MB, MINUTES = 600, 240  # of a job: some Snakemakes, and a stub; a group 
 OVERLAY = """
 tables: {main: {variants: [diffhoi], columns: [f5]}}
 """
+UNDISTURBED = "undisturbed"
 COMMANDS = 10  # given at most
 
 
@@ -55,25 +57,19 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of which stages are killed")
     parser.add_argument("--group", type=int, default=1, help="clips whose jobs of a stage are one SLURM job")
     parser.add_argument("--cpus", type=int, default=40, help="a node, of two; a group takes one a clip")
+    parser.add_argument("--folder", type=Path, help="where it happens; a temporary folder if not given")
     asked = parser.parse_args()
     install()
-    with tempfile.TemporaryDirectory() as folder:
-        checkout = StubbedCheckout(Path(folder) / "hoi", asked.clips)
-        overlay = checkout.path / "config/stub.yaml"
-        overlay.write_text(overlay.read_text().partition("tables:")[0] + OVERLAY)
+    with tempfile.TemporaryDirectory() as temporary:
+        place = (asked.folder or Path(temporary)).resolve()
+        place.mkdir(parents=True, exist_ok=True)
+        checkout = begun(place / "hoi", asked)
         started = time.monotonic()
-        checkout.run("--quiet=all", *STUB_CONFIG)
-        print(f"undisturbed, on this machine: {time.monotonic() - started:.0f} s", flush=True)
-        undisturbed = checkout.end()
-        (checkout.path / "results").rename(checkout.path / "undisturbed")
-        (checkout.path / "drill/die").write_text(f"{asked.die} {asked.seed}")
-        (checkout.path / "slurm").symlink_to("workflow/profiles/slurm")
-        started = time.monotonic()
-        with Cluster(Path(folder) / "slurm", cpus=asked.cpus, memory_mb=asked.cpus * 4000, lost_s=600) as cluster:
+        with Cluster(Path(temporary) / "slurm", cpus=asked.cpus, memory_mb=asked.cpus * 4000, lost_s=600) as cluster:
             told = week(checkout, cluster, grouped(asked.group))
         seconds = time.monotonic() - started
         died = sum(path.stat().st_size for path in (checkout.path / "drill").glob("*.died"))
-        same = told.status == 0 and checkout.end() == undisturbed
+        same = told.status == 0 and checkout.end() == (checkout.path / UNDISTURBED / TABLE).read_bytes()
     print(f"{asked.clips} clips, {died} stages killed ({asked.die} of 1000, seed {asked.seed}), {seconds:.0f} s")
     print(
         f"{told.jobs} SLURM jobs, {told.again} of them tries again, of {asked.group} clips; {told.commands} command(s)"
@@ -81,6 +77,25 @@ def main() -> None:
     print(f"Snakemake itself: {told.cpu_s:.0f} CPU s, {told.memory_mb} MB")
     print("ends in the table of an undisturbed run" if same else "".join(told.last))
     sys.exit(not same)
+
+
+def begun(path: Path, asked: argparse.Namespace) -> StubbedCheckout:
+    """The checkout, with the results of an undisturbed run beside its own; one that was begun before as it was left."""
+    if (path / UNDISTURBED).exists():
+        checkout = StubbedCheckout.at(path)
+        checkout.run("--unlock", *STUB_CONFIG)
+        return checkout
+    checkout = StubbedCheckout(path, asked.clips)
+    overlay = path / "config/stub.yaml"
+    overlay.write_text(overlay.read_text().partition("tables:")[0] + OVERLAY)
+    started = time.monotonic()
+    checkout.run("--quiet=all", *STUB_CONFIG)
+    print(f"undisturbed, on this machine: {time.monotonic() - started:.0f} s", flush=True)
+    (path / "drill/die").write_text(f"{asked.die} {asked.seed}")
+    (path / "slurm").symlink_to("workflow/profiles/slurm")
+    (path / UNDISTURBED).mkdir()
+    (path / "results").rename(path / UNDISTURBED / "results")
+    return checkout
 
 
 def grouped(clips: int) -> list[str]:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Self
 
 import pytest
 
@@ -28,6 +29,13 @@ class Checkout:
                 shutil.copy2(source, path / part)
         (path / "profiles").symlink_to("workflow/profiles")
         (path / "clips").symlink_to(ROOT / "clips")
+
+    @classmethod
+    def at(cls, path: Path) -> Self:
+        """One that was made before, as it was left."""
+        made = cls.__new__(cls)
+        made.path = path
+        return made
 
     @property
     def environment(self) -> dict[str, str]:
