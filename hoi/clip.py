@@ -28,6 +28,7 @@ from hoi.category import plain_category
 from hoi.errors import InputError
 
 MANO_PARAMETERS = ("global_orient", "hand_pose", "betas", "cam_t")  # of a tracker's file, in place of keypoints
+TRUE_HANDS = ("procedural", "hoi4d", "ho3d", "dexycb")  # sources whose hands are made, or annotated by hand and depth
 FRAME_SUFFIXES = (".png", ".jpg", ".jpeg")
 
 
@@ -186,7 +187,7 @@ class Truth:
     object_path: Path | None
     poses: dict[str, np.ndarray] | None
     masks: dict[str, dict[int, np.ndarray]]
-    is_made: bool = False  # a clip made here: what is given with it is true
+    hands_given: bool = False  # the hands given with the clip are its true ones
 
 
 def read_truth(clip_path: Path) -> Truth:
@@ -195,7 +196,7 @@ def read_truth(clip_path: Path) -> Truth:
     if origin["truth"] is None:
         return Truth(None, None, {})
     folder, indices = clip_path / origin["truth"], origin["frames"]
-    size, made = read_frames_size(clip_path), origin["source"] == "procedural"
+    size = read_frames_size(clip_path)
     object_path, poses_path = folder / "object.ply", folder / "poses.npz"
     poses = read_npz("true_poses", poses_path) if poses_path.exists() else None
     if poses is not None:
@@ -205,7 +206,8 @@ def read_truth(clip_path: Path) -> Truth:
             )
         poses = {key: value[indices] for key, value in poses.items()}
     masks = {name: _renumbered(folder / "masks" / name, indices, size) for name in ("object", "hand")}
-    return Truth(object_path if object_path.exists() else None, poses, {k: m for k, m in masks.items() if m}, made)
+    known = {name: some for name, some in masks.items() if some}
+    return Truth(object_path if object_path.exists() else None, poses, known, origin["source"] in TRUE_HANDS)
 
 
 def _renumbered(folder: Path, indices: list[int], size: tuple[int, int]) -> dict[int, np.ndarray]:

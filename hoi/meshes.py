@@ -22,7 +22,7 @@ def read_mesh(path: Path | str) -> trimesh.Trimesh:
     if bad.any():
         found = f"{int(bad.sum())} vertices with NaN or infinity, the first at index {int(np.argmax(bad))}"
         raise InputError(path, found, "finite vertices", "repair the mesh")
-    mesh.merge_vertices()
+    mesh.merge_vertices(merge_tex=True, merge_norm=True)  # one corner is one vertex, also along seams of a texture
     return mesh
 
 

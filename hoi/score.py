@@ -9,10 +9,11 @@ from rich.table import Table
 
 from hoi.artefacts import SCHEMAS, check, load_arrays, write_json
 from hoi.clip import Clip, Truth, read_clip, read_truth
-from hoi.config import ScoreClip
+from hoi.config import HandChoice, ScoreClip
 from hoi.errors import InputError
 from hoi.evaluate.hand import pa_mpjpe_mm
 from hoi.evaluate.score import Hand, Metrics, Placed, failed_scores, is_failed, score_placed
+from hoi.hand.choice import hand_keys
 from hoi.imports import PACKAGE
 from hoi.meshes import read_mesh
 from hoi.metrics import METRICS
@@ -34,8 +35,8 @@ def score(
     content = yaml.safe_load(config.read_text())
     settings, seed = ScoreClip.model_validate(content["score_clip"]), int(content["seed"])
     true, known_fps = _read_truth(truth)
-    found, frames = _read_side(pred)
-    true = _chosen(true, found, frames, pred, truth)
+    found = _read_side(pred)
+    true = _chosen(true, found, pred, truth)
     failed = is_failed(found.mesh)
     if failed:
         measured = failed_scores(true, {})
@@ -66,11 +67,13 @@ def placed_fit(mesh: object, poses: dict[str, np.ndarray]) -> Placed:
     return Placed(mesh, poses["T_cam_obj"], poses["joints_cam"], Hand(*open_hand_cam(poses, bool(poses["is_right"]))))
 
 
-def placed_truth(source: Clip, truth: Truth) -> Placed:
-    """What is known of a prepared clip; a made clip's given hand is its true one."""
+def placed_truth(source: Clip, truth: Truth, choice: HandChoice) -> Placed:
+    """What is known of a prepared clip; where given hands are true ones and of the chosen model, with their surface."""
     poses = truth.poses or {}
-    given = source.given_hands() if truth.is_made else None
-    hand = None if given is None else Hand(*open_hand_cam(given, source.info.side == "right"))
+    given = source.given_hands() if truth.hands_given else None
+    hand = None
+    if given is not None and str(given["model"]) == choice.model:
+        hand = Hand(*open_hand_cam(given | hand_keys(choice), source.info.side == "right"))
     mesh = read_mesh(truth.object_path) if truth.object_path else None
     return Placed(mesh, poses.get("T_cam_obj"), poses.get("joints_cam"), hand, poses.get("known"))
 
@@ -78,19 +81,19 @@ def placed_truth(source: Clip, truth: Truth) -> Placed:
 def _read_truth(folder: Path) -> tuple[Placed, float | None]:
     if (folder / "source.json").exists():
         clip = read_clip(folder)
-        return placed_truth(clip, read_truth(folder)), clip.info.fps
-    return _read_side(folder)[0], None
+        return placed_truth(clip, read_truth(folder), HandChoice()), clip.info.fps
+    return _read_side(folder), None
 
 
-def _read_side(folder: Path) -> tuple[Placed, np.ndarray | None]:
-    """Object and hand of a folder, and which frames its rows are."""
+def _read_side(folder: Path) -> Placed:
+    """Object and hand of a folder."""
     meshes = [folder / name for name in MESHES if (folder / name).exists()]
     if not meshes:
         found = f"{sorted(p.name for p in folder.iterdir())}" if folder.is_dir() else "no such folder"
         raise InputError(folder, found, f"one of {', '.join(MESHES)}", "see docs/evaluation.md for the format")
     mesh, path = read_mesh(meshes[0]), folder / "poses.npz"
     if not path.exists():
-        return Placed(mesh, None, None), None
+        return Placed(mesh, None, None)
     arrays = load_arrays(path, OWN | set(SCHEMAS["scored_poses"]))
     known = {key: value for key, value in arrays.items() if key in SCHEMAS["scored_poses"]}
     poses = check("scored_poses", known, path)
@@ -99,7 +102,7 @@ def _read_side(folder: Path) -> tuple[Placed, np.ndarray | None]:
         hand = Hand(poses["hand_vertices_cam"], poses["hand_faces"])
     elif set(arrays) >= OWN:
         hand = Hand(*open_hand_cam(arrays, bool(arrays["is_right"])))
-    return Placed(mesh, poses.get("T_cam_obj"), poses.get("joints_cam"), hand), poses.get("frames")
+    return Placed(mesh, poses.get("T_cam_obj"), poses.get("joints_cam"), hand, frames=poses.get("frames"))
 
 
 def _rows(placed: Placed) -> int | None:
@@ -107,22 +110,29 @@ def _rows(placed: Placed) -> int | None:
     return next((len(part) for part in (placed.T_cam_obj, placed.joints_cam, hand) if part is not None), None)
 
 
-def _chosen(true: Placed, found: Placed, frames: np.ndarray | None, pred: Path, truth: Path) -> Placed:
+def _chosen(true: Placed, found: Placed, pred: Path, truth: Path) -> Placed:
     """The truth at the prediction's frames."""
     n, m = _rows(found), _rows(true)
-    if n is None or m is None:
+    if n is None or m is None or (found.frames is None and n == m):
         return true
-    if frames is None and n != m:
+    if found.frames is None:
         raise InputError(
             pred / "poses.npz", f"{n} frames", f"{m}, as in {truth}", "predict every frame, or say which: key `frames`"
         )
-    if frames is None:
-        return true
-    if frames.min() < 0 or frames.max() >= m:
+    row_of = {int(frame): row for row, frame in enumerate(range(m) if true.frames is None else true.frames)}
+    absent = [int(frame) for frame in found.frames if int(frame) not in row_of]
+    if absent:
+        expected = f"frames of {truth}: {min(row_of)} to {max(row_of)}"
         raise InputError(
-            pred / "poses.npz: frames", f"{frames.min()} to {frames.max()}", f"0 to {m - 1}", "count from 0"
+            pred / "poses.npz: frames", f"frame {absent[0]}", expected, "number the frames as the truth does"
         )
-    return true.at(frames)
+    return true.at(np.array([row_of[int(frame)] for frame in found.frames]))
+
+
+def _distance(placed: Placed) -> float:
+    """From the camera to the middle of the object, where there is one, else to its frame's origin; median over frames."""
+    middle = np.zeros(3) if placed.mesh is None else placed.mesh.bounds.mean(0)
+    return float(np.median(np.linalg.norm(placed.T_cam_obj[:, :3, :3] @ middle + placed.T_cam_obj[:, :3, 3], axis=1)))
 
 
 def _check_sane(found: Placed, true: Placed, pred: Path) -> None:
@@ -133,6 +143,12 @@ def _check_sane(found: Placed, true: Placed, pred: Path) -> None:
             unit = "millimetres" if 200 < ratio < 5000 else "another unit"
             found_size = f"{np.max(mine.extents):.4g} long, {ratio:.3g} times the true object"
             raise InputError(where, f"{found_size}: {unit}?", "metres", "scale the mesh and the poses to metres")
+    if found.T_cam_obj is not None and true.T_cam_obj is not None:
+        far, truly_far = (_distance(placed) for placed in (found, true))
+        if not 0.02 * truly_far <= far <= 50 * truly_far:
+            at = f"an object {far:.4g} from the camera: millimetres?"
+            expected = f"metres; the true one is at {truly_far:.3g}"
+            raise InputError(f"{pred}: T_cam_obj", at, expected, "scale the poses to metres")
     if found.joints_cam is None or true.joints_cam is None:
         return
     size, true_size = (float(np.ptp(j, axis=1).max()) for j in (found.joints_cam, true.joints_cam))

@@ -5,16 +5,17 @@ from collections.abc import Mapping
 import numpy as np
 from jaxtyping import Bool, Float
 
+Mask, Stack = Bool[np.ndarray, "H W"], Bool[np.ndarray, "N H W"]
 REACH = 0.6  # ASSUME: of the hand's own pixels around a keypoint, in lengths from wrist to middle knuckle
 
 
-def iou(pred: Bool[np.ndarray, "H W"], true: Bool[np.ndarray, "H W"]) -> float | None:
+def iou(pred: Mask, true: Mask) -> float | None:
     """Intersection over union of two masks, 0 to 1; None where both are empty: there is nothing to measure."""
     union = np.count_nonzero(pred | true)
     return np.count_nonzero(pred & true) / union if union else None
 
 
-def mean_iou(pred: Bool[np.ndarray, "N H W"], true: Mapping[int, Bool[np.ndarray, "H W"]]) -> float | None:
+def mean_iou(pred: Stack | Mapping[int, Mask], true: Mapping[int, Mask]) -> float | None:
     """Mean over the frames that have a truth (by index) of the IoU; None if none of them can be measured."""
     found = [iou(pred[i], mask) for i, mask in sorted(true.items())]
     known = [value for value in found if value is not None]

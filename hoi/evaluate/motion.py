@@ -10,8 +10,8 @@ Poses = Float[np.ndarray, "N 4 4"]
 
 def box_centres(vertices_m: Points, T_cam_obj: Poses) -> Float[np.ndarray, "N 3"]:
     """Centre of the axis-aligned box around the posed vertices, in every frame, in the camera, metres."""
-    turned = (T_cam_obj[:, :3, :3].reshape(-1, 3) @ vertices_m.T).reshape(len(T_cam_obj), 3, -1)
-    return (turned.min(2) + turned.max(2)) / 2 + T_cam_obj[:, :3, 3]
+    turned = (R @ vertices_m.T for R in T_cam_obj[:, :3, :3])  # a frame at a time: a scan has many vertices
+    return np.stack([(points.min(1) + points.max(1)) / 2 for points in turned]) + T_cam_obj[:, :3, 3]
 
 
 def mrrpe_mm(

@@ -19,11 +19,11 @@ from hoi.evaluate.relative import cd_h_cm2, in_hand
 from hoi.geometry.raycast import distances_within
 from hoi.geometry.registration import Search
 from hoi.geometry.sampling import sample_surface
-from hoi.geometry.solids import shared_volumes_m3
+from hoi.geometry.solids import shared_volumes_m3, united
 from hoi.metrics import METRICS, penalties
 
 Metrics = dict[str, float | None]
-HOLD_POINTS, FOREHOI_POINTS = 3000, 300_000  # as their scripts have it
+HOLD_SAMPLES, HOLD_POINTS, FOREHOI_POINTS = 1000, 3000, 300_000  # as their scripts have it
 CONTACT_M = 0.005  # ASSUME: of the contact ratio
 
 
@@ -44,12 +44,14 @@ class Placed:
     joints_cam: Float[np.ndarray, "N 21 3"] | None  # OpenPose order, metres
     hand: Hand | None = None
     annotated: Bool[np.ndarray, "N"] | None = None  # frames of a truth that count; all where it is not said
+    frames: Integer[np.ndarray, "N"] | None = None  # numbers of the rows; one after the other where it is not said
 
-    def at(self, frames: Integer[np.ndarray, "k"]) -> "Placed":
-        """The same in some of the frames."""
-        hand = None if self.hand is None else Hand(self.hand.vertices_cam[frames], self.hand.faces)
-        parts = (None if p is None else p[frames] for p in (self.T_cam_obj, self.joints_cam))
-        return Placed(self.mesh, *parts, hand, None if self.annotated is None else self.annotated[frames])
+    def at(self, rows: Integer[np.ndarray, "k"]) -> "Placed":
+        """The same in some of the frames, which keep their numbers."""
+        hand = None if self.hand is None else Hand(self.hand.vertices_cam[rows], self.hand.faces)
+        parts = (None if p is None else p[rows] for p in (self.T_cam_obj, self.joints_cam))
+        annotated = None if self.annotated is None else self.annotated[rows]
+        return Placed(self.mesh, *parts, hand, annotated, rows if self.frames is None else self.frames[rows])
 
     def known(self) -> set[str]:
         """What is there, in the words of `Metric.needs`."""
@@ -74,15 +76,15 @@ def score_placed(pred: Placed, true: Placed, settings: ScoreClip, seed: int, fps
     """Every metric of shape, motion, hand and contact, in the annotated frames; those that truth or prediction do not
     allow are None."""
     out: Metrics = {}
-    frames = None if true.annotated is None else np.flatnonzero(true.annotated)
-    if frames is not None:
-        pred, true = pred.at(frames), true.at(frames)
+    if true.annotated is not None:
+        rows = np.flatnonzero(true.annotated)
+        pred, true = pred.at(rows), true.at(rows)
     if pred.mesh is not None and true.mesh is not None:
         out |= score_shape(pred.mesh, true.mesh, settings, seed)
         if pred.T_cam_obj is not None and true.T_cam_obj is not None:
             out |= score_motion(pred, true, settings, seed)
     if pred.joints_cam is not None and true.joints_cam is not None:
-        out |= score_hand(pred.joints_cam, true.joints_cam, fps, frames)
+        out |= score_hand(pred.joints_cam, true.joints_cam, fps, true.frames)
     out |= score_contact(pred, true)
     return {key: out.get(key) for key in METRICS} | {"scale": out.get("scale")}
 
@@ -100,11 +102,14 @@ def score_shape(pred: trimesh.Trimesh, true: trimesh.Trimesh, settings: ScoreCli
         [sample_surface(*_surface(mesh), n, seed + i) for i, mesh in enumerate((pred, true))]
         for n in (settings.samples, FOREHOI_POINTS)
     )
-    search = Search(**settings.registration.model_dump())
+    search, few = (
+        Search(**settings.registration.model_dump()),
+        slice(None, None, max(1, settings.samples // HOLD_SAMPLES)),
+    )
     vertices_p, vertices_t = np.asarray(pred.vertices), np.asarray(true.vertices)
     return {
         **protocols.diffhoi(p, t, search),
-        **protocols.hold(vertices_p, vertices_t, p[::10], t[::10], search),
+        **protocols.hold(vertices_p, vertices_t, p[few], t[few], search),
         **protocols.forehoi(np.concatenate([dense_p, vertices_p]), np.concatenate([dense_t, vertices_t])),
     }
 
@@ -158,7 +163,8 @@ def _in_object(placed: Placed) -> Float[np.ndarray, "N V 3"]:
 
 def _to_surface(placed: Placed) -> Float[np.ndarray, "N V"]:
     """Distances of the hand's vertices to the object, negative inside where the object is closed; infinite far away."""
-    return distances_within(_surface(placed.mesh), _in_object(placed), 2 * CONTACT_M, placed.mesh.is_watertight)
+    surface, closed = _surface(placed.mesh), placed.mesh.is_watertight
+    return distances_within(united(*surface) if closed else surface, _in_object(placed), 2 * CONTACT_M, closed)
 
 
 def score_contact(pred: Placed, true: Placed) -> Metrics:
@@ -171,7 +177,7 @@ def score_contact(pred: Placed, true: Placed) -> Metrics:
     near = _to_surface(pred)
     out: Metrics = {"contact_ratio": contact.contact_ratio(near, CONTACT_M)}
     if pred.mesh.is_watertight:
-        volumes = shared_volumes_m3(_surface(pred.mesh), _in_object(pred), pred.hand.faces)
+        volumes = shared_volumes_m3(united(*_surface(pred.mesh)), _in_object(pred), pred.hand.faces)
         out["penetration_mm"] = contact.penetration_mm(near)
         out["intersection_cm3"] = None if volumes is None else float(1e6 * volumes.mean())
     if {"shape", "poses", "hand"} <= true.known() and np.array_equal(true.hand.faces, pred.hand.faces):
@@ -196,7 +202,7 @@ def score_masks(
     """
     hands = true.get("hand", {})
     zone = {i: near_hand(keypoints_px[i], *mask.shape) for i, mask in hands.items()}
-    seen = np.stack([m & zone.get(i, True) for i, m in enumerate(pred["hand"])])
+    seen = {i: pred["hand"][i] & near for i, near in zone.items()}
     return {
         "mask_iou_object": mean_iou(pred["object"], true.get("object", {})),
         "mask_iou_hand": mean_iou(seen, {i: mask & zone[i] for i, mask in hands.items()}),

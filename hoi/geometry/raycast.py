@@ -120,7 +120,7 @@ def visible_masks(
 ) -> tuple[Bool[np.ndarray, "N h w"], Bool[np.ndarray, "N h w"]]:
     """Pixels where the object and where the hand is seen, each hidden by the other, in every frame."""
     scene, object_rows = build_scene(*object_mesh), np.ascontiguousarray(object_mesh[0].T)
-    instance = np.full((len(K), height, width), -1, np.int32)
+    seen = np.zeros((2, len(K), height, width), bool)
     for i, (T, hand, k) in enumerate(zip(T_cam_obj, hand_vertices_cam, K, strict=True)):
         both = [Posed(scene, T), Posed(build_scene(hand, hand_faces), np.eye(4))]
         points = np.concatenate([T[:3, :3] @ object_rows + T[:3, 3:], hand.T], 1)
@@ -128,8 +128,9 @@ def visible_masks(
         inside = k - np.array([[0, 0, columns.start], [0, 0, rows.start], [0, 0, 0]])
         shape = columns.stop - columns.start, rows.stop - rows.start
         if min(shape) > 0:
-            instance[i, rows, columns] = cast_posed(both, inside, *shape).instance
-    return instance == 0, instance == 1
+            met = cast_posed(both, inside, *shape).instance
+            seen[:, i, rows, columns] = met == 0, met == 1
+    return seen[0], seen[1]
 
 
 def distance_to_surface(

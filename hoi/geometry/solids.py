@@ -5,6 +5,7 @@ import numpy as np
 from jaxtyping import Float, Integer
 
 MM = 1000.0  # booleans run in millimetres: manifold3d works in float32, and its tolerance is relative to the box
+OVERLAP = 1e-4  # share of the parts' volume below which they are taken to lie side by side
 
 
 def boundary_loops(faces: Integer[np.ndarray, "f 3"]) -> list[list[int]]:
@@ -35,10 +36,35 @@ def capped(
 
 
 def solid(vertices: Float[np.ndarray, "v 3"], faces: Integer[np.ndarray, "f 3"]) -> manifold3d.Manifold | None:
-    """A closed surface (metres) made ready for booleans; None if it is not closed and oriented."""
-    mesh = manifold3d.Mesh(np.ascontiguousarray(MM * vertices, np.float32), np.ascontiguousarray(faces, np.uint32))
-    made = manifold3d.Manifold(mesh)
-    return made if made.status() == manifold3d.Error.NoError and made.num_tri() > 0 else None
+    """A closed surface (metres) made ready for booleans, whichever way it is wound; None if it is not closed and oriented."""
+    corners = np.ascontiguousarray(MM * vertices, np.float32)
+    for wound in (faces, faces[:, ::-1]):
+        made = manifold3d.Manifold(manifold3d.Mesh(corners, np.ascontiguousarray(wound, np.uint32)))
+        if made.status() != manifold3d.Error.NoError or made.num_tri() == 0:
+            return None
+        if made.volume() > 0:
+            return made
+    return None
+
+
+def united(
+    vertices: Float[np.ndarray, "v 3"], faces: Integer[np.ndarray, "f 3"]
+) -> tuple[Float[np.ndarray, "w 3"], Integer[np.ndarray, "g 3"]]:
+    """A closed surface (metres) whose parts go through each other, as the one surface around them all; any other as it is.
+
+    The parity of crossings, by which `raycast.distances_within` tells inside from outside, is then right. A part that is wound
+    the other way is the wall of a hollow, and stays one.
+    """
+    whole = solid(vertices, faces)
+    parts = [] if whole is None else whole.decompose()
+    bodies = [part for part in parts if part.volume() > 0]
+    around = manifold3d.Manifold.batch_boolean(bodies, manifold3d.OpType.Add)
+    if around.volume() > (1 - OVERLAP) * sum(body.volume() for body in bodies):
+        return vertices, faces
+    for wall in (part.to_mesh() for part in parts if part.volume() < 0):
+        around -= solid(wall.vert_properties[:, :3] / MM, wall.tri_verts)
+    mesh = around.to_mesh()
+    return mesh.vert_properties[:, :3].astype(np.float64) / MM, mesh.tri_verts.astype(np.int64)
 
 
 def shared_volumes_m3(

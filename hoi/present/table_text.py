@@ -10,6 +10,7 @@ from hoi.metrics import METRICS
 from hoi.present.tables import Cell, Row
 
 MISSING = "–"
+UNLIKE = "their clips, alignment, points and hand model may differ"
 ARROWS = {"high": "↑", "low": "↓"}
 NOTES = (
     "Means over clips. F, CD: protocol `diffhoi` (rigid registration; `scaled`: with one scale) unless another is named; "
@@ -88,7 +89,7 @@ def to_markdown(
     if failed:
         lines += ["", "Failures:", "", *(f"- {_plain(line)}" for line in failed)]
     for name in dict.fromkeys(r["set"] for r in reported):
-        lines += ["", f"Reported by others, on other clips ({name}); never comparable with the numbers above:", ""]
+        lines += ["", f"Reported by others ({name}); {UNLIKE}:", ""]
         methods, heads = _others([r for r in reported if r["set"] == name])
         lines += ["| method | " + " | ".join(heads) + " | kind | source |", "|---|" + "---:|" * len(heads) + "---|---|"]
         lines += ["| " + " | ".join(cells) + " |" for cells in methods]
@@ -132,7 +133,7 @@ def to_latex(
         others, heads = _others([r for r in reported if r["set"] == name])
         lines += [
             "",
-            "\\par\\medskip\\footnotesize " + _tex(f"† Reported by others, on other clips ({name}):") + "\\par",
+            "\\par\\medskip\\footnotesize " + _tex(f"† Reported by others ({name}); {UNLIKE}:") + "\\par",
         ]
         lines += ["\\begin{tabular}{l" + "r" * len(heads) + "ll}", "\\toprule"]
         lines += [" & ".join(map(_tex, ["method", *heads, "kind", "source"])) + r" \\", "\\midrule"]

@@ -37,16 +37,17 @@ def _error(scores: Named, meshes: Named, clips: Named, config: MakeFigure, seed:
     if config.metric not in METRICS or len(config.x) != len(config.variants):
         found = f"metric {config.metric}, {len(config.x)} values of x for {len(config.variants)} variants"
         raise InputError("figures", found, "a metric of hoi.metrics and a value of x a variant", "correct the figure")
-    points = []
+    points, count = [], 0
     for variant in config.variants:
         values = [read_json(path)[config.metric] for (v, _), path in scores.items() if v == variant]
         known = [charged(config.metric, value) for value in values if value is not None]
+        count = max(count, len(known))
         mean = float(np.mean(known)) if known else np.nan
         low, high = bootstrap(known, seed)
         points.append((mean, mean if low is None else low, mean if high is None else high))
     middle, low, high = np.array(points).T
     curve = Curve(np.array(config.x, float), middle, low, high)
-    return curves({f"{len(clips) // len(config.variants)} clips": curve}, config.x_label, METRICS[config.metric].title)
+    return curves({f"{count} clips": curve}, config.x_label, METRICS[config.metric].title)
 
 
 def _losses(scores: Named, meshes: Named, clips: Named, config: MakeFigure, seed: int) -> Figure:
@@ -54,7 +55,10 @@ def _losses(scores: Named, meshes: Named, clips: Named, config: MakeFigure, seed
     named = {}
     for variant in config.variants:
         columns = [_history(mesh, config.metric) for (v, _), mesh in meshes.items() if v == variant]
-        table = pd.concat([c for c in columns if c is not None], axis=1)
+        fitted = [column for column in columns if column is not None]
+        if not fitted:
+            continue
+        table = pd.concat(fitted, axis=1)
         quarter, middle, three = (table.quantile(q, axis=1).to_numpy(float) for q in (0.25, 0.5, 0.75))
         named[variant] = Curve(table.index.to_numpy(float), middle, quarter, three)
     return curves(named, "step", config.metric, logarithmic=True)

@@ -12,7 +12,7 @@ import trimesh
 
 from hoi.artefacts import Product, read_json, read_npz, whole
 from hoi.clip import read_clip, read_truth
-from hoi.config import ReportClip
+from hoi.config import HandChoice, ReportClip
 from hoi.errors import DataFailure
 from hoi.evaluate.score import is_failed
 from hoi.meshes import read_coloured, read_mesh
@@ -34,7 +34,7 @@ def report_clip(
     """Write one clip's page, with the data, frames and films that it shows, into a folder."""
     source, truth = read_clip(clip), read_truth(clip)
     frames = source.frames()
-    true = placed_truth(source, truth)
+    true = placed_truth(source, truth, HandChoice())
     found = [
         Found(
             variant,

@@ -7,7 +7,7 @@ import torch
 
 from hoi.artefacts import Product, read_json, read_npz, write_json
 from hoi.clip import read_clip, read_frames_size, read_truth
-from hoi.config import ScoreClip
+from hoi.config import HandChoice, ScoreClip
 from hoi.errors import DataFailure
 from hoi.evaluate.score import Placed, failed_scores, is_failed, score_masks, score_placed
 from hoi.geometry.cameras import project
@@ -20,11 +20,11 @@ from hoi.table import ClipRow
 
 def score_clip(
     row: ClipRow, variant: str, clip: Path, hands: Path, masks: Path, mesh: Path, poses: Path, run: Path,
-    config: ScoreClip, seed: int, output: Product,
+    hand: HandChoice, config: ScoreClip, seed: int, output: Product,
 ) -> None:  # fmt: skip
     """Score one fit against what is known of the clip; what is not known is null, a failed clip is charged for."""
     source, truth = read_clip(clip), read_truth(clip)
-    true = placed_truth(source, truth)
+    true = placed_truth(source, truth, hand)
     about = {"clip": row.clip, "category": source.info.category, "source": row.source, "variant": variant}
     try:
         tracked, seen, record = read_npz("hands", hands), read_npz("masks", masks), read_json(run)
@@ -41,7 +41,7 @@ def score_clip(
     measured = {
         "failed": False,
         "frames": len(fitted["pose"]),
-        **score_placed(found, true, config, seed, float(source.info.fps or 1)),
+        **score_placed(found, true, config, seed, source.info.fps),
         "hand_found": float(np.mean(tracked["found"])),
         **score_masks(seen, truth.masks, _silhouettes(clip, found, fitted["K"]), joints_px),
         "seconds": record["seconds"],

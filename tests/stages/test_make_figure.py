@@ -45,7 +45,10 @@ def test_losses_are_medians_over_the_clips_that_did_not_fail(tmp_path, drawn):
         history = pd.DataFrame({"step": [0, 10], "objective": [4.0 + i, 1.0 + i]})
         history.to_parquet(tmp_path / name / "history.parquet")
     write_failure(tmp_path / "a/o/history.parquet", DataFailure("a", "b", "c", "d"))
-    run(tmp_path, MakeFigure(kind="losses", variants=["a"]), names)
+    (tmp_path / "b/o").mkdir(parents=True)
+    write_failure(tmp_path / "b/o/history.parquet", DataFailure("a", "b", "c", "d"))
+    run(tmp_path, MakeFigure(kind="losses", variants=["a", "b"]), [*names, "b/o"])
+    assert len(drawn[0].axes[0].lines) == 1, "a variant whose clips all failed has no curve"
     np.testing.assert_allclose(drawn[0].axes[0].lines[0].get_xydata(), [[0, 4.5], [10, 1.5]])
     with pytest.raises(InputError, match="nothing"):
         run(tmp_path, MakeFigure(kind="losses", variants=["a"], metric="nothing"), names)

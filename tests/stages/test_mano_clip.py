@@ -53,7 +53,7 @@ def made(tmp_path_factory, study):
     settings = study.settings("oracle", "fit_clip")
     fit_clip(at["clip"], at["hands.npz"], at["masks.npz"], [], settings, 0, 1, folder / "checkpoint", *fit)
     files = (at["clip"], at["hands.npz"], at["masks.npz"], *fit[:2], fit[4])
-    score_clip(row, "oracle", *files, study.score_clip, 0, folder / "score.json")
+    score_clip(row, "oracle", *files, choice, study.score_clip, 0, folder / "score.json")
     return folder, scene, choice
 
 
@@ -78,6 +78,7 @@ def test_scores_know_object_and_joints(made):
     score = json.loads((made[0] / "score.json").read_text())
     assert not score["failed"] and score["mpjpe_mm"] < 20 and score["mask_iou_object"] == 1
     assert score["cd_cm2"] is not None and score["add_s_mm"] < 60
+    assert score["contact_f1_5mm"] is not None, "the annotated hand is the true one"
 
 
 def test_the_clip_trains_the_prior_with_mano_s_hand(made, tmp_path):

@@ -67,6 +67,46 @@ def test_some_frames_can_be_named(tmp_path, scored):
     assert scored(pred, write(tmp_path / "truth"))["mpjpe_mm"] == pytest.approx(0, abs=1e-3)
 
 
+def test_acceleration_goes_by_the_numbers_of_frames(tmp_path, scored):
+    bent = JOINTS + 0.5 * 2.0 * (np.arange(N)[:, None, None] / 15) ** 2 * [1, 0, 0]  # 2 m/s², at 15 frames a second
+    truth = write(tmp_path / "truth")
+
+    def error(name, frames):
+        arrays = {"T_cam_obj": poses(len(frames)), "joints_cam": bent[frames], "frames": np.array(frames)}
+        return scored(write(tmp_path / name, **arrays), truth)["acceleration_m_s2"]
+
+    assert error("all", [0, 1, 2, 3, 4, 5]) == pytest.approx(2.0, rel=1e-3)
+    assert error("gap", [0, 1, 2, 4, 5]) == pytest.approx(2.0, rel=1e-3)
+    assert error("sparse", [0, 2, 4]) is None, "no three frames follow each other"
+
+
+def test_frames_of_both_sides_are_matched_by_number(tmp_path, scored):
+    frames = np.array([0, 10, 20, 30, 40, 50])
+    truth = write(tmp_path / "truth", frames=frames)
+    few = {"T_cam_obj": poses(2), "joints_cam": JOINTS[[3, 1]]}
+    assert scored(write(tmp_path / "few", frames=frames[[3, 1]], **few), truth)["mpjpe_mm"] == pytest.approx(
+        0, abs=1e-3
+    )
+    with pytest.raises(InputError, match=r"(?s)frame 5.*0 to 50"):
+        scored(write(tmp_path / "other", frames=np.array([5, 10]), **few), truth)
+
+
+def test_a_textured_mesh_is_closed_along_its_seams(tmp_path, scored):
+    ball = trimesh.creation.icosphere(1, 0.02)
+    hand = {"hand_vertices_cam": np.tile(ball.vertices + np.array([0, 0, 0.5]), (N, 1, 1)), "hand_faces": ball.faces}
+    rival = write(tmp_path / "rival", **hand)
+    cube = trimesh.creation.box([0.1, 0.06, 0.03])
+    corners = "".join(f"v {x} {y} {z}\n" for x, y, z in cube.vertices)
+    seams = "".join(f"vt {i / 36} {i / 36}\n" for i in range(1, 37))
+    faces = "".join(
+        "f " + " ".join(f"{v + 1}/{3 * i + k + 1}" for k, v in enumerate(face)) + "\n"
+        for i, face in enumerate(cube.faces)
+    )
+    (rival / "object.obj").write_text(corners + seams + faces)
+    out = scored(rival, write(tmp_path / "truth"))
+    assert out["penetration_mm"] > 1 and out["intersection_cm3"] > 1
+
+
 def test_fewer_frames_than_the_truth(tmp_path, scored):
     pred = write(tmp_path / "rival", T_cam_obj=poses(4), joints_cam=JOINTS[:4])
     with pytest.raises(InputError, match=r"(?s)poses.npz.*4 frames.*6.*`frames`"):
@@ -109,6 +149,8 @@ def test_millimetres_for_metres(tmp_path, scored):
     large.apply_scale(1000)
     with pytest.raises(InputError, match="millimetres"):
         scored(write(tmp_path / "rival", large), write(tmp_path / "truth"))
+    with pytest.raises(InputError, match=r"(?s)T_cam_obj.*millimetres"):
+        scored(write(tmp_path / "far", T_cam_obj=poses() * [1, 1, 1, 1000]), tmp_path / "truth")
     with pytest.raises(InputError, match=r"(?s)joints_cam.*millimetres"):
         scored(write(tmp_path / "other", joints_cam=1000 * JOINTS), tmp_path / "truth")
 

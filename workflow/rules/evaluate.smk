@@ -27,12 +27,14 @@ rule score_clip:
     params:
         code=code("score_clip"),
         row=clip_row,
+        hand=settings("hand"),
         config=settings("score_clip"),
         seed=study.seed,
     shell:
         "python -m hoi score_clip --row {params.row:q} --variant {wildcards.variant} --clip {input.clip:q}"
         " --hands {input.hands:q} --masks {input.masks:q} --mesh {input.mesh:q} --poses {input.poses:q}"
-        " --run {input.run:q} --config {params.config:q} --seed {params.seed} --output {output.scores:q} 2> {log:q}"
+        " --run {input.run:q} --hand {params.hand:q} --config {params.config:q} --seed {params.seed} --output {output.scores:q}"
+        " 2> {log:q}"
 
 
 rule make_table:

@@ -5,7 +5,7 @@ import pytest
 import trimesh
 
 from hoi.geometry.raycast import distances_within
-from hoi.geometry.solids import boundary_loops, capped, shared_volumes_m3, solid
+from hoi.geometry.solids import boundary_loops, capped, shared_volumes_m3, solid, united
 
 
 def parts(mesh, *moves):
@@ -54,6 +54,37 @@ def test_an_open_hand_is_closed_at_the_rim():
     vertices, faces = capped(np.asarray(tube.vertices)[None], sides)
     assert trimesh.Trimesh(vertices[0], faces).is_watertight
     assert trimesh.Trimesh(vertices[0], faces).volume == pytest.approx(tube.volume)
+
+
+def test_the_way_a_surface_is_wound_changes_no_volume():
+    cube = trimesh.creation.box([0.1, 0.1, 0.1])
+    vertices, faces = np.asarray(cube.vertices), np.asarray(cube.faces)
+    moved = vertices[None] + [0.05, 0, 0]
+    for still, moving in ((faces, faces[:, ::-1]), (faces[:, ::-1], faces), (faces[:, ::-1], faces[:, ::-1])):
+        assert shared_volumes_m3((vertices, still), moved, moving)[0] == pytest.approx(500e-6, rel=1e-4)
+
+
+def test_parts_that_go_through_each_other_have_one_inside():
+    cube, other, hollow = (trimesh.creation.box([side] * 3) for side in (0.1, 0.1, 0.02))
+    other.apply_translation([0.05, 0, 0])
+    hollow.apply_translation([-0.03, 0, 0])
+    hollow.invert()
+    both = trimesh.util.concatenate([cube, other, hollow])
+    asked = np.array([[0.025, 0, 0], [-0.03, 0, 0], [0.12, 0, 0]])  # in both; in the hollow; outside
+    # to the walls of the union: 5 cm down or up; 1 cm to the hollow's wall; 2 cm
+    found = distances_within(united(np.asarray(both.vertices), np.asarray(both.faces)), asked, 1.0, True)
+    np.testing.assert_allclose(found, [-0.045, 0.01, 0.02], atol=1e-6)
+    volume = shared_volumes_m3(united(*map(np.asarray, (both.vertices, both.faces))), *parts(other, [0, 0, 0]))
+    assert volume[0] == pytest.approx(1e-3, rel=1e-3)
+
+
+def test_parts_side_by_side_stay_as_they_are():
+    cube, other = trimesh.creation.box([0.1, 0.1, 0.1]), trimesh.creation.box([0.1, 0.1, 0.1])
+    other.apply_translation([0.3, 0, 0])
+    both = trimesh.util.concatenate([cube, other])
+    vertices, faces = united(np.asarray(both.vertices), np.asarray(both.faces))
+    np.testing.assert_array_equal(vertices, both.vertices)
+    np.testing.assert_array_equal(faces, both.faces)
 
 
 def test_an_open_still_surface_has_no_volume():
