@@ -10,6 +10,7 @@ tracks.npz                 another tracker's keypoints or MANO parameters     --
 gt/                        object.ply, poses.npz, masks/{object,hand}/*.png   -- read by scoring alone
 """
 
+import re
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -212,10 +213,7 @@ def read_truth(clip_path: Path) -> Truth:
 
 def _renumbered(folder: Path, indices: list[int], size: tuple[int, int]) -> dict[int, np.ndarray]:
     masks = read_masks(folder)
-    found = {new: masks[old] for new, old in enumerate(indices) if old in masks}
-    return {
-        i: cv2.resize(m.astype(np.uint8), size[::-1], interpolation=cv2.INTER_NEAREST) > 0 for i, m in found.items()
-    }
+    return {new: scaled_mask(masks[old], size) for new, old in enumerate(indices) if old in masks}
 
 
 def read_frames_size(clip_path: Path) -> tuple[int, int]:
@@ -224,8 +222,9 @@ def read_frames_size(clip_path: Path) -> tuple[int, int]:
 
 
 def frame_files(folder: Path) -> list[Path]:
-    """The picture files of a folder, by name."""
-    return sorted(p for p in folder.glob("*") if p.suffix.lower() in FRAME_SUFFIXES)
+    """The picture files of a folder, by name; numbers in names count as numbers: 2.png comes before 10.png."""
+    files = [p for p in folder.glob("*") if p.suffix.lower() in FRAME_SUFFIXES]
+    return sorted(files, key=lambda p: [int(t) if t.isdecimal() else t for t in re.split("([0-9]+)", p.name)])
 
 
 def read_picture(path: Path, flags: int = cv2.IMREAD_COLOR) -> np.ndarray:
@@ -294,6 +293,11 @@ def _complete_masks(folder: Path, n: int) -> dict[str, np.ndarray] | None:
             raise InputError(folder / name, f"no mask for frame {missing[0]}", f"{n} masks, one per frame", "add it")
         out[name] = np.stack([masks[i] for i in range(n)])
     return out
+
+
+def scaled_mask(mask: Bool[np.ndarray, "_h _w"], size: tuple[int, int]) -> Bool[np.ndarray, "_H _W"]:
+    """A mask at (height, width), as frames are scaled: where more than half of the area is in it."""
+    return cv2.resize(mask.astype(np.float32), size[::-1], interpolation=cv2.INTER_AREA) > 0.5
 
 
 def write_frames(folder: Path, frames: Iterable[UInt8[np.ndarray, "H W 3"]]) -> None:

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
-import cv2
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -20,6 +19,7 @@ from torch.nn import functional
 
 from hoi.config import FitPrior
 from hoi.fit.grid import GridField
+from hoi.fit.small import distance_px
 from hoi.geometry.cameras import project, ray_directions
 from hoi.geometry.rotations import transform
 from hoi.hand.model import HandModel
@@ -243,5 +243,4 @@ def distances(view: View, image: ObjectImage, points: Float[Tensor, "p 3"], sett
 
 def _outline_px(on: np.ndarray) -> Float[np.ndarray, "r r"]:
     """Signed distance from a mask's outline in pixels, positive outside."""
-    mask = on.astype(np.uint8)
-    return cv2.distanceTransform(1 - mask, cv2.DIST_L2, 5) - cv2.distanceTransform(mask, cv2.DIST_L2, 5)
+    return distance_px(~on) - distance_px(on)

@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
 
-from hoi.fit.small import shrink, small_size
+from hoi.fit.small import distance_px, shrink, small_size
 from hoi.geometry.cameras import project
 from hoi.geometry.rotations import transform
 from hoi.geometry.sampling import evenly
@@ -40,13 +40,13 @@ def behind_hand(object_mask: Bool[np.ndarray, "h w"], hand_mask: Bool[np.ndarray
 def half_width(inside: Bool[np.ndarray, "h w"]) -> tuple[Float[np.ndarray, "h w"], Float[np.ndarray, "h w"]]:
     """Per pixel, in pixels: signed distance to the outline (positive inside), and the radius of the greatest disc within
     the silhouette that covers the pixel (outside: that of the nearest pixel inside)."""
-    mask = inside.astype(np.uint8)
-    distance = cv2.distanceTransform(mask, cv2.DIST_L2, 5)
+    distance = distance_px(inside)
     radius = np.zeros_like(distance)
     for r in np.geomspace(1, max(float(distance.max()), 1.0), WIDTHS):
-        beyond = cv2.distanceTransform((distance < r).astype(np.uint8), cv2.DIST_L2, 5)
+        beyond = distance_px(distance < r)
         radius[(beyond < r) & inside] = r
-    outside, label = cv2.distanceTransformWithLabels(1 - mask, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    beside = (~inside).astype(np.uint8)
+    outside, label = cv2.distanceTransformWithLabels(beside, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
     return distance - outside, np.where(inside, radius, _of_label(label, inside, radius))
 
 
@@ -77,8 +77,7 @@ def silhouettes(
             shrink(m, size) for m in (behind_hand(object_mask[i], hand_mask[i]), object_mask[i] | hand_mask[i])
         )
         if filled.any():
-            free = cv2.distanceTransform((~known).astype(np.uint8), cv2.DIST_L2, 5)
-            maps = np.stack([*half_width(filled), free]).astype(np.float32) / scale
+            maps = np.stack([*half_width(filled), distance_px(~known)]).astype(np.float32) / scale
             out.append(Silhouette(int(i), torch.from_numpy(maps)))
     return out
 

@@ -72,7 +72,7 @@ class Pixels:
             to_free = cv2.distanceTransform((~free).astype(np.uint8), cv2.DIST_L2, 5)
             pools = (free & reach, free & (to_object < near_px), hand & reach, obj, obj & (to_free < near_px))
             fallback = np.flatnonzero(free & reach) if (free & reach).any() else np.flatnonzero(reach | True)
-            lists.append([np.flatnonzero(p) if p.any() else fallback for p in pools])
+            lists.append([(np.flatnonzero(p) if p.any() else fallback).astype(np.int32) for p in pools])
         self._count = np.array([[len(p) for p in frame] for frame in lists])
         self._first = np.concatenate([[0], np.cumsum(self._count.ravel())[:-1]]).reshape(self._count.shape)
         self._pixels = np.concatenate([p for frame in lists for p in frame])
@@ -84,7 +84,7 @@ class Pixels:
         ends = np.round(np.cumsum([shares[p] for p in POOLS]) / sum(shares.values()) * rays).astype(int)
         pool = np.searchsorted(ends, np.arange(rays), side="right")
         count, first = self._count[frames][:, pool], self._first[frames][:, pool]
-        flat = self._pixels[first + (rng.random(count.shape) * count).astype(int)]
+        flat = self._pixels[first + (rng.random(count.shape) * count).astype(int)].astype(int)
         frame = np.repeat(frames[:, None], rays, 1)
         pixel = np.stack([flat // self.width, flat % self.width], -1)
         label = self.labels[frame, pixel[..., 0], pixel[..., 1]].ravel()

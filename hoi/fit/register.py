@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from hoi.config import FitStart
 from hoi.fit.nearest import distance_to_nearest
-from hoi.fit.small import shrink, small_size
+from hoi.fit.small import distance_px, shrink, small_size
 from hoi.geometry.cameras import project
 from hoi.geometry.rotations import axis_angle_to_matrix, rigid, transform
 
@@ -42,8 +42,7 @@ class Outlines:
         small, scale = small_size(h, w)
         beyond, points = [], np.zeros((n, OUTLINE_POINTS, 2), np.float32)
         for i, (obj, hand) in enumerate(zip(object_mask, hand_mask, strict=True)):
-            unknown = ~shrink(obj | hand, small)
-            beyond.append(cv2.distanceTransform(unknown.astype(np.uint8), cv2.DIST_L2, 5) / scale)
+            beyond.append(distance_px(~shrink(obj | hand, small)) / scale)
             rim = obj & ~(cv2.erode(obj.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0)
             at = np.argwhere(rim & ~(cv2.dilate(hand.astype(np.uint8), np.ones((NEAR_HAND_PX,) * 2, np.uint8)) > 0))
             if len(at):

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from hoi.config import FitStart
+from hoi.errors import DataFailure
 from hoi.field.sdf import SdfField
 from hoi.fit.grid import GridField
 from hoi.fit.inflate import inflate, silhouettes
@@ -16,6 +17,7 @@ from hoi.fit.register import Outlines, Touch, moved, register
 from hoi.fit.variables import Variables
 from hoi.geometry.rotations import invert_rigid
 
+CLOSER = "film from nearer, crop the video around hand and object, or give a hint"
 SURFACE_POINTS = 500
 OUTLINE_POINTS = 1500  # of a body's surface, for the crop of a novel view, in training and distillation alike
 OUTLINE_M = 0.01  # within which these lie of it
@@ -77,6 +79,9 @@ def first_guess(
 ) -> tuple[Guess, Float[Tensor, "n 4 4"]]:
     """The body and T_hand_obj: first with the object fixed in the hand, then shape and poses in turns."""
     views = silhouettes(observed.object_mask, observed.hand_mask, observed.confidence)
+    if not views:
+        found = f"an object of {int(observed.object_mask.sum((1, 2)).max())} pixels at most"
+        raise DataFailure("masks", found, "one that can be seen in a picture 160 pixels wide", CLOSER)
     guess = Guess(grasp - reach_m, grasp + reach_m, settings.cells)
     trust, T_cam_obj = torch.from_numpy(observed.confidence), T_cam_hand
     xi = torch.zeros(len(T_cam_hand), 6)

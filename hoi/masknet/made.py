@@ -51,7 +51,7 @@ def _rows(
     size = round(scale * settings.width_px), round(scale * settings.height_px)
     small = np.stack([cv2.resize(f, size, interpolation=cv2.INTER_AREA) for f in clip.frames])
     labels = (clip.hand_mask | clip.forearm_mask) + 2 * clip.object_mask.astype(np.uint8)
-    labels = [cv2.resize(x, size, interpolation=cv2.INTER_NEAREST) for x in labels]
+    labels = [cv2.resize(x, size, interpolation=cv2.INTER_NEAREST_EXACT) for x in labels]
     px = clip.joints_cam @ K.T
     keypoints = off_by(scale * px[..., :2] / px[..., 2:], config, rng)
     sizes = steady_sizes(keypoints)

@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from hoi.artefacts import read_npz
-from hoi.clip import Clip, ClipInfo, Hint, Intrinsics, Prepared, read_clip, read_masks
+from hoi.clip import Clip, ClipInfo, Hint, Intrinsics, Prepared, frame_files, read_clip, read_masks, scaled_mask
 from hoi.config import PrepareClip
 from hoi.errors import InputError
 from hoi.geometry.bars import content_box
@@ -14,6 +13,8 @@ from hoi.provenance import file_sha256
 from hoi.sources.probe import lens_px, probe
 from hoi.sources.video import FindHand, Footage, FrameRange, find_video, read_footage
 from hoi.table import ClipRow
+
+ASSUMED = "assumed"  # of a focal length that nothing tells
 
 
 def load_video(row: ClipRow, settings: PrepareClip, find_hand: FindHand | None = None) -> Prepared:
@@ -30,12 +31,23 @@ def load_folder(row: ClipRow, settings: PrepareClip) -> Prepared:
     """A clip folder: frames or a video, with what else it brings. Its `gt/` is pointed to, not opened."""
     clip = read_clip(Path(str(row.path)))
     media = clip.path / "frames" if (clip.path / "frames").is_dir() else find_video(clip.path)
+    _check_numbers(clip.path)
     footage = read_footage(media, _span(row), settings.longest_side_px, settings.limits)
     info, lens = _info(row, clip.info, footage, media, settings)
     truth = str((clip.path / "gt").resolve()) if (clip.path / "gt").is_dir() else None
     origin = _origin(row, media, footage, truth, lens)
-    given = _given_masks(clip, footage), _given_hands(clip, footage), _given_tracks(clip, footage)
+    given = _given_masks(clip, footage), _given_hands(clip, footage, lens), _given_tracks(clip, footage)
     return Prepared(footage.frames, info, origin, *given)
+
+
+def _check_numbers(folder: Path) -> None:
+    """Masks go by the number of their frame, rows and prepared frames by its place: refuse frames of which the two differ."""
+    numbers = [p.stem for p in frame_files(folder / "frames")]
+    masked = [name for name in ("masks", "gt/masks") if (folder / name).is_dir()]
+    if masked and all(n.isdecimal() for n in numbers) and [int(n) for n in numbers] != list(range(len(numbers))):
+        found = f"{len(numbers)} frames numbered {int(numbers[0])} to {int(numbers[-1])}"
+        expected = f"numbers from 0 without a gap, by which {masked[0]}/ goes"
+        raise InputError(folder / "frames", found, expected, "renumber frames and masks from 0")
 
 
 def stand_in(row: ClipRow, settings: PrepareClip) -> Prepared:
@@ -56,7 +68,8 @@ def _info(row: ClipRow, given: ClipInfo, footage: Footage, media: Path, settings
     if side not in (None, "right", "left"):
         raise InputError(f"clip {row.clip}: side", repr(side), "right, left or empty", "correct clip.yaml")
     camera, lens = _camera(row, given, footage, media, settings)
-    fps = footage.fps or (given.fps / (row.stride or 1) if given.fps else settings.fps_if_unknown)
+    apart = (footage.indices[-1] - footage.indices[0]) / max(len(footage.indices) - 1, 1)  # frames of the source
+    fps = given.fps / max(apart, 1) if given.fps else footage.fps or settings.fps_if_unknown
     info = ClipInfo(
         category=row.category or given.category or "object", side=side, fps=fps, intrinsics=camera,
         hint=_hint(row, given, footage),
@@ -69,8 +82,11 @@ def _camera(
 ) -> tuple[Intrinsics, str]:
     """Intrinsics of the prepared frames: from the table, the clip folder, the file's lens, or assumed; and which."""
     (height, width), s = footage.frames.shape[1:3], footage.scale
-    if row.focal_px is None and given.intrinsics is not None:
-        return Intrinsics(**{key: value * s for key, value in given.intrinsics.model_dump().items()}), "given"
+    if given.intrinsics is not None:
+        fx, fy, cx, cy = (value * s for value in given.intrinsics.model_dump().values())
+        zoom = 1.0 if row.focal_px is None else row.focal_px * s / fx
+        camera = Intrinsics(fx=fx * zoom, fy=fy * zoom, cx=cx, cy=cy)
+        return camera, "given" if row.focal_px is None else "clips table"
     lens = probe(media).lens_35mm if row.focal_px is None and media.is_file() else None
     if row.focal_px is not None:
         focal, source = row.focal_px * s, "clips table"
@@ -79,7 +95,7 @@ def _camera(
     else:
         rows, columns = content_box(footage.frames)
         longer = max(rows.stop - rows.start, columns.stop - columns.start)
-        focal, source = settings.focal_over_width * longer, "assumed: the picture's longer side"
+        focal, source = settings.focal_over_width * longer, f"{ASSUMED}: the picture's longer side"
     return Intrinsics(fx=focal, fy=focal, cx=width / 2, cy=height / 2), source
 
 
@@ -113,17 +129,17 @@ def _given_masks(clip: Clip, footage: Footage) -> dict[str, dict[int, np.ndarray
     for name in ("object", "hand"):
         masks = read_masks(clip.path / "masks" / name, footage.source_size)
         taken = {new: masks[old] for new, old in enumerate(footage.indices) if old in masks}
-        out[name] = {
-            i: cv2.resize(m.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) > 0
-            for i, m in taken.items()
-        }
+        out[name] = {i: scaled_mask(m, (height, width)) for i, m in taken.items()}
     return out
 
 
-def _given_hands(clip: Clip, footage: Footage) -> dict[str, np.ndarray] | None:
+def _given_hands(clip: Clip, footage: Footage, lens: str) -> dict[str, np.ndarray] | None:
     path = clip.path / "hands.npz"
     if not path.exists():
         return None
+    if lens.startswith(ASSUMED):
+        expected = "the focal length by which these hands, in metres, were placed"
+        raise InputError(path, "hands without intrinsics", expected, "write intrinsics into clip.yaml, or focal_px")
     hands = read_npz("given_hands", path)
     if len(hands["pose"]) <= max(footage.indices):
         raise InputError(path, f"{len(hands['pose'])} rows", f"more than {max(footage.indices)}", "one row per frame")

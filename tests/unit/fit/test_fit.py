@@ -8,7 +8,7 @@ import torch
 import yaml
 
 from hoi.config import FitClip
-from hoi.errors import InputError
+from hoi.errors import DataFailure, InputError
 from hoi.field.rasterise import Topology, raster
 from hoi.fit import Observations, fit, sdf
 from hoi.fit.variables import Variables
@@ -99,6 +99,33 @@ def test_same_seed_same_mesh():
     settings = _settings(steps=6, warm_steps=2)
     first, second = (fit(_scene(), settings, 3, _silent).mesh for _ in range(2))
     np.testing.assert_array_equal(first.vertices, second.vertices)
+
+
+def _with_an_empty_frame() -> Observations:
+    """The scene, whose hand and object have left the picture in the last frame."""
+    seen = _scene()
+    there = np.arange(6) < 5
+    hands = seen.hands | {"found": there, "confidence": np.where(there, 1, 0).astype(np.float32)}
+    masks = {"object": seen.object_mask & there[:, None, None], "hand": seen.hand_mask & there[:, None, None]}
+    return Observations.from_arrays({**masks, "confidence": there.astype(np.float32)}, hands)
+
+
+@pytest.mark.parametrize("rounds", [0, 1])
+def test_a_frame_without_hand_and_object_is_a_gap(rounds):
+    settings = _settings(steps=6, warm_steps=2)
+    start = settings.start.model_copy(update={"rounds": rounds})
+    result = fit(_with_an_empty_frame(), settings.model_copy(update={"start": start}), 0, _silent)
+    assert all(np.isfinite(result.poses[key]).all() for key in ("T_cam_obj", "T_cam_hand", "pose", "K"))
+    np.testing.assert_allclose(result.mesh.extents, 2 * RADIUS, atol=0.05)
+
+
+def test_an_object_too_small_to_start_from_is_the_data_s_failure():
+    seen = _scene()
+    speck = np.zeros((6, 480, 640), bool)
+    speck[:, 240, 320] = True
+    observed = Observations(speck, np.repeat(np.repeat(seen.hand_mask, 8, 1), 8, 2), seen.confidence, seen.hands)
+    with pytest.raises(DataFailure, match="1 pixels at most"):
+        fit(observed, _settings(steps=6, warm_steps=2), 0, _silent)
 
 
 def _stop(*_: object) -> None:

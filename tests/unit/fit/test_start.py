@@ -10,6 +10,7 @@ import torch
 from hoi.fit import inflate as inflation
 from hoi.fit.inflate import behind_hand, half_width, inflate, silhouettes
 from hoi.fit.register import Outlines, Touch, moved, register
+from hoi.fit.small import distance_px, shrink
 from hoi.fit.start import begin
 from hoi.fit.variables import Variables
 from hoi.geometry.rotations import axis_angle_to_matrix, rigid
@@ -30,6 +31,24 @@ def test_half_width_of_a_bar_is_half_its_width():
     assert abs(distance[30, 40] - 10) < 1.1 and distance[10, 40] < -9
     assert abs(radius[30, 40] - 10) < 1.1 and abs(radius[22, 40] - 10) < 1.1
     assert abs(radius[5, 40] - 10) < 1.1, "outside: that of the nearest pixel inside"
+
+
+@pytest.mark.parametrize("thick", [2, 3, 6])
+def test_thin_things_stay_when_masks_are_made_small(thick):
+    for beside in range(4):  # wherever they lie on the small grid
+        pen = np.zeros((360, 640), bool)
+        pen[180 + beside : 180 + beside + thick, 100:500] = True
+        small = shrink(pen, (160, 90))
+        assert 100 <= small.any(0).sum() <= 101 and 1 <= small.any(1).sum() <= 2
+
+
+def test_distances_are_bounded_where_there_is_nothing_to_be_far_from():
+    everywhere = np.ones((60, 80), bool)
+    assert (distance_px(everywhere) == 100).all() and (distance_px(~everywhere) == 0).all()
+    distance, radius = half_width(everywhere)
+    assert np.isfinite(distance).all() and radius.max() <= 100
+    outlines = Outlines.of(np.zeros((1, 480, 640), bool), np.zeros((1, 480, 640), bool), np.random.default_rng(0))
+    assert outlines.beyond_px.max() == pytest.approx(800) and not outlines.has_points.any()
 
 
 def test_what_the_hand_hides_is_filled_within_the_hull_alone():

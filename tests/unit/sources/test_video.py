@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import yaml
 
+from hoi.artefacts import write_npz
 from hoi.clip import read_clip, read_truth, write_clip
 from hoi.config import PrepareClip
 from hoi.errors import InputError
@@ -79,6 +80,59 @@ def test_intrinsics_scale_with_the_frames_or_are_assumed(tmp_path):
     assert prepared.info.fps == 15 and prepared.origin["intrinsics"] == "given"
     prepared = load_video(row(video(tmp_path / "v.mp4"), source="video", category="mug"), SETTINGS)
     assert prepared.info.intrinsics.fx == 64 and prepared.origin["intrinsics"].startswith("assumed")
+
+
+def test_a_focal_length_of_the_table_keeps_the_folder_s_principal_point(tmp_path):
+    path = folder(tmp_path / "c", size=(480, 1280))
+    (path / "clip.yaml").write_text("intrinsics: {fx: 1000, fy: 900, cx: 600, cy: 200}\n")
+    prepared = load_folder(row(path, focal_px=800), SETTINGS)
+    np.testing.assert_allclose(prepared.info.intrinsics.matrix(), [[400, 0, 300], [0, 360, 100], [0, 0, 1]])
+    assert prepared.origin["intrinsics"] == "clips table"
+
+
+def test_frames_a_second_of_clip_yaml_win_over_the_video_s(tmp_path):
+    path = tmp_path / "c"
+    path.mkdir()
+    video(path / "clip.mp4")
+    assert load_folder(row(path), SETTINGS).info.fps != 120
+    (path / "clip.yaml").write_text("fps: 120\n")
+    assert load_folder(row(path), SETTINGS).info.fps == 120
+    assert load_folder(row(path, stride=2), SETTINGS).info.fps == 60
+
+
+def test_given_hands_without_intrinsics_are_refused(tmp_path):
+    path = folder(tmp_path / "c", n=2)
+    hands = {"T_cam_hand": np.tile(np.eye(4, dtype=np.float32), (2, 1, 1)), "pose": np.zeros((2, 45), np.float32)}
+    write_npz("given_hands", path / "hands.npz", model=np.array("open"), betas=np.zeros(10, np.float32), **hands)
+    with pytest.raises(InputError, match=r"(?s)hands.npz.*without intrinsics"):
+        load_folder(row(path), SETTINGS)
+    assert load_folder(row(path, focal_px=60), SETTINGS).hands is not None
+
+
+def test_frames_are_in_the_order_of_their_numbers(tmp_path):
+    path = folder(tmp_path / "c", n=12, masks=True)
+    for sub in ("frames", "masks/object", "masks/hand"):
+        for file in sorted((path / sub).iterdir()):
+            file.rename(file.with_name(f"{int(file.stem)}.png"))
+    assert load_folder(row(path), SETTINGS).frames[:, 0, 0, 0].tolist() == [20 * i for i in range(12)]
+
+
+def test_masks_of_frames_that_are_not_numbered_from_0_are_refused(tmp_path):
+    path = folder(tmp_path / "c", n=3, masks=True)
+    (path / "frames/00002.png").rename(path / "frames/00003.png")
+    with pytest.raises(InputError, match=r"(?s)numbered 0 to 3.*from 0 without a gap"):
+        load_folder(row(path), SETTINGS)
+
+
+def test_given_masks_stay_in_place_when_frames_are_scaled_down(tmp_path):
+    path = folder(tmp_path / "c", n=2, size=(480, 2560), masks=True)
+    for name in ("object", "hand"):
+        mask = np.zeros((480, 2560), np.uint8)
+        mask[:, 1001:1201] = 255
+        for i in range(2):
+            cv2.imwrite(str(path / f"masks/{name}/{i:05d}.png"), mask)
+    scaled = load_folder(row(path), SETTINGS).masks["object"][0]  # four to one: 250.25 to 300.25
+    assert np.flatnonzero(scaled.any(0)).tolist() == list(range(250, 300))
 
 
 def test_black_bars_do_not_widen_the_assumed_view(tmp_path):
