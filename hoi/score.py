@@ -13,7 +13,7 @@ from hoi.config import HandChoice, ScoreClip
 from hoi.errors import InputError
 from hoi.evaluate.hand import pa_mpjpe_mm
 from hoi.evaluate.score import Hand, Metrics, Placed, failed_scores, is_failed, score_placed
-from hoi.hand.choice import hand_keys
+from hoi.hand.choice import OPEN, hand_keys
 from hoi.imports import PACKAGE
 from hoi.meshes import read_mesh
 from hoi.metrics import METRICS
@@ -81,7 +81,7 @@ def placed_truth(source: Clip, truth: Truth, choice: HandChoice) -> Placed:
 def _read_truth(folder: Path) -> tuple[Placed, float | None]:
     if (folder / "source.json").exists():
         clip = read_clip(folder)
-        return placed_truth(clip, read_truth(folder), HandChoice()), clip.info.fps
+        return placed_truth(clip, read_truth(folder), OPEN), clip.info.fps
     return _read_side(folder), None
 
 

@@ -9,6 +9,8 @@ from hoi.errors import InputError
 from hoi.hand.mano import load_mano
 from hoi.hand.model import HandModel, Side, load_hand
 
+OPEN = HandChoice(model="open", files=None)
+
 
 def chosen_hand(side: Side, choice: HandChoice) -> HandModel:
     """The hand of a side, by the setting."""

@@ -12,9 +12,10 @@ import trimesh
 
 from hoi.artefacts import Product, read_json, read_npz, whole
 from hoi.clip import read_clip, read_truth
-from hoi.config import HandChoice, ReportClip
+from hoi.config import ReportClip
 from hoi.errors import DataFailure
 from hoi.evaluate.score import is_failed
+from hoi.hand.choice import OPEN
 from hoi.meshes import read_coloured, read_mesh
 from hoi.present.overlay import overlaid
 from hoi.present.site.columns import Found, found_column, held_frames, true_column
@@ -34,7 +35,7 @@ def report_clip(
     """Write one clip's page, with the data, frames and films that it shows, into a folder."""
     source, truth = read_clip(clip), read_truth(clip)
     frames = source.frames()
-    true = placed_truth(source, truth, HandChoice())
+    true = placed_truth(source, truth, OPEN)
     found = [
         Found(
             variant,

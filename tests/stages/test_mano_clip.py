@@ -13,7 +13,7 @@ from hoi.artefacts import read_npz
 from hoi.config import FitStart, HandChoice, PriorData, ProceduralSettings, TrackHand
 from hoi.imports import PACKAGE
 from hoi.meshes import read_mesh
-from hoi.score import placed_fit
+from hoi.score import placed_fit, score
 from hoi.stages.fit_clip import fit_clip
 from hoi.stages.mask_clip import mask_clip
 from hoi.stages.prepare_clip import prepare_clip
@@ -29,11 +29,16 @@ CONFIG = yaml.safe_load((PACKAGE.parent / "config/config.yaml").read_text())
 TINY = yaml.safe_load((PACKAGE.parent / "tests/workflow/tiny.yaml").read_text())
 
 
+def made_settings() -> dict:
+    """Of score_clip, as quick as may be."""
+    return CONFIG["score_clip"] | {k: v for k, v in TINY["score_clip"].items() if k != "registration"}
+
+
 @pytest.fixture(scope="module")
 def study():
     config = copy.deepcopy(CONFIG)
     config["fit_clip"] |= {k: v for k, v in TINY["fit_clip"].items() if k not in ("template", "weights")}
-    config["score_clip"] |= {k: v for k, v in TINY["score_clip"].items() if k != "registration"}
+    config["score_clip"] = made_settings()
     return read_study(config)
 
 
@@ -79,6 +84,16 @@ def test_scores_know_object_and_joints(made):
     assert not score["failed"] and score["mpjpe_mm"] < 20 and score["mask_iou_object"] == 1
     assert score["cd_cm2"] is not None and score["add_s_mm"] < 60
     assert score["contact_f1_5mm"] is not None, "the annotated hand is the true one"
+
+
+def test_files_beside_a_prepared_clip_score_as_the_stage_does(made, tmp_path, capsys):
+    folder, _, _ = made
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump({"seed": 0, "score_clip": made_settings()}))
+    score(folder, folder / "clip", tmp_path / "score.json", config=tmp_path / "config.yaml")
+    told, staged = (json.loads(path.read_text()) for path in (tmp_path / "score.json", folder / "score.json"))
+    assert told["mpjpe_mm"] == pytest.approx(staged["mpjpe_mm"]) and told["f10"] == pytest.approx(staged["f10"])
+    assert told["contact_f1_5mm"] is None, "MANO's files are not named there"
+    assert "MPJPE" in capsys.readouterr().out
 
 
 def test_the_clip_trains_the_prior_with_mano_s_hand(made, tmp_path):
