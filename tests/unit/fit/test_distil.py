@@ -69,6 +69,23 @@ def test_noise_falls_from_start_to_end():
     assert noise_level(0.7, _prior_settings(noise_start=0.6, noise_end=0.6)) == 0.6
 
 
+@pytest.mark.parametrize(
+    "steps, changes, times",
+    [
+        (600, {"renewals": 1}, [0]),
+        (900, {"renewals": 1}, [0]),
+        (600, {"renewals": 3}, [0, 200, 400]),
+        (900, {"renewals": 3}, [0, 300, 600]),
+        (21, {"renewals": 3, "start": 8}, [8, 12, 16]),
+        (600, {"renewals": 3, "start": 600}, []),
+        (600, {"method": "score"}, []),
+    ],
+)
+def test_renewals_are_spread_over_a_fit_of_any_length(steps, changes, times):
+    teller = Teller(Prior(denoiser, "bottle"), _scene(), _prior_settings(**changes), True, 0, CPU)
+    assert [step for step in range(steps) if teller.due(step, steps)] == times
+
+
 def test_pictures_of_a_ball_fuse_to_the_ball():
     body = fuse(_pictures(24), _prior_settings(cells=60000))
     g = torch.Generator().manual_seed(1)
@@ -192,7 +209,7 @@ def test_distances_go_on_beyond_what_pictures_tell():
 
 def test_a_body_that_the_masks_speak_against_is_not_believed():
     """Pictures that put the ball elsewhere leave the fit as it would be without a prior, but for the draws."""
-    prior = _prior_settings(method="views", start=0, every=1000).model_dump()
+    prior = _prior_settings(method="views", start=0).model_dump()
     settings = _settings(steps=2, prior=prior)
     settings = settings.model_copy(update={"weights": settings.weights.model_copy(update={"prior": 1.0})})
     for offset, believed in ((0.0, True), (0.3, False)):
@@ -203,7 +220,7 @@ def test_a_body_that_the_masks_speak_against_is_not_believed():
 
 def test_a_body_that_is_not_believed_leaves_no_trace(monkeypatch):
     monkeypatch.setattr(Teller, "believed", lambda self, body, seen, agree: False)
-    prior = _prior_settings(start=0, every=1000).model_dump()
+    prior = _prior_settings(start=0).model_dump()
     settings = _settings(steps=4, prior=prior)
     weighted = settings.model_copy(update={"weights": settings.weights.model_copy(update={"prior": 1.0})})
     drawn, plain = fit(_scene(), weighted, 3, _silent, Prior(denoiser, "bottle")), fit(_scene(), settings, 3, _silent)
@@ -219,7 +236,7 @@ def test_nothing_pictured_is_no_body():
 
 @pytest.mark.parametrize("method", ["views", "score"])
 def test_a_fit_with_the_prior_runs_and_repeats(method):
-    prior = _prior_settings(method=method, start=8, every=4, noise_start=0.02, noise_end=0.02).model_dump()
+    prior = _prior_settings(method=method, start=8, renewals=3, every=4, noise_start=0.02, noise_end=0.02).model_dump()
     settings = _settings(steps=21, warm_steps=8, prior=prior)
     settings = settings.model_copy(update={"weights": settings.weights.model_copy(update={"prior": 1.0})})
     first, again = (fit(_scene(), settings, 3, _silent, Prior(denoiser, "bottle")) for _ in range(2))
