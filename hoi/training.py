@@ -30,5 +30,9 @@ def restore_training(
         p.copy_(state[f"weights/{name}"])
         averaged.copy_(state[f"average/{name}"])
         first, second = (torch.empty_like(p).copy_(state[f"{kind}/{name}"]) for kind in ("first", "second"))
-        optimiser.state[p] = {"step": torch.tensor(float(step)), "exp_avg": first, "exp_avg_sq": second}
+        optimiser.state[p] = {
+            "step": torch.tensor(float(step), device=p.device),
+            "exp_avg": first,
+            "exp_avg_sq": second,
+        }
     return step
