@@ -157,9 +157,6 @@ class Session:
         """A row of the history: the mean loss since the last, now and then the held-out loss by noise level."""
         t, s = self.trainer, self.trainer.settings
         row = {"step": float(t.step_count), "seconds": round(self.seconds, 1), "loss": float(np.mean(losses))}
-        if not np.isfinite(row["loss"]):
-            raise InputError("train_prior", f"a loss of {row['loss']} at step {t.step_count}", "finite losses",
-                             "lower train_prior.rate; the last checkpoint is whole")  # fmt: skip
         if t.step_count % s.held_out_every == 0 or t.step_count == s.steps:
             errors = held_out_losses(t.average, self.few, s.held_out_levels, next(iter(CONDITIONS)), self.seed)
             row |= {f"held_out_{level}": float(e) for level, e in zip(s.held_out_levels, errors.mean(1), strict=True)}

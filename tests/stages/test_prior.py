@@ -24,6 +24,7 @@ from hoi.errors import DataFailure, InputError
 from hoi.geometry.rotations import axis_angle_to_matrix, invert_rigid, rigid, transform
 from hoi.hand.model import load_hand
 from hoi.imports import PACKAGE
+from hoi.prior import train
 from hoi.prior.denoiser import Denoiser
 from hoi.prior.samples import render_sample
 from hoi.prior.train import CONDITIONS, Trainer
@@ -31,7 +32,7 @@ from hoi.sources import held
 from hoi.stages.prior_data import _mean, prior_data
 from hoi.stages.prior_memory import prior_memory
 from hoi.stages.train_prior import train_prior
-from tests.stages.stopping import begins_anew, stopped_in_its_fifth_step
+from tests.stages.stopping import begins_anew, stopped_in_its_fifth_step, stops_whole
 from tests.unit.prior.scenes import NETWORK, shard
 
 OPEN = HandChoice(model="open", files=None)
@@ -296,10 +297,10 @@ def test_a_truncated_checkpoint_is_refused(place, monkeypatch):
         place.train("run")
 
 
-def test_a_training_that_diverges_stops(place, monkeypatch):
-    monkeypatch.setattr(Trainer, "step", lambda self, batch: float("nan"))
-    with pytest.raises(InputError, match="finite losses"):
-        place.train("run")
+def test_a_training_that_diverges_stops_before_its_checkpoint_is_spoilt(place, monkeypatch):
+    factors, error = iter([1.0, 1.0, float("nan")]), train.squared_error
+    monkeypatch.setattr(train, "squared_error", lambda *given: next(factors) * error(*given))
+    stops_whole(place, "train_prior")
 
 
 def test_a_failed_clip_among_three_is_left_out_and_named(place, clip, monkeypatch, capsys):
