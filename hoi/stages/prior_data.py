@@ -22,7 +22,7 @@ from hoi.hand.choice import chosen_hand, hand_keys
 from hoi.hand.model import HandModel, load_hand
 from hoi.observe.trackers import add_noise
 from hoi.prior.grid_sdf import grid_sdf
-from hoi.prior.samples import Held, Thing, render_sample, stored
+from hoi.prior.samples import OF_CLIP, Held, Thing, render_sample, stored
 from hoi.progress import Progress
 from hoi.sources.held import held_object
 from hoi.sources.rehearsal import Rehearsal, rehearse, rehearse_truth
@@ -110,7 +110,7 @@ class Samples:
             raise DataFailure(
                 path, "an object that its hand hides", "the object seen in some frame", "remove it from prior_data"
             )
-        thing = self._thing(vertices, np.asarray(mesh.faces), clip.info.category or "object", -1)
+        thing = self._thing(vertices, np.asarray(mesh.faces), clip.info.category or "object", OF_CLIP)
         return self._pictures(thing, self._seen(seen, hand, choice), hand, self.config.views_per_clip)
 
     def _thing(self, vertices: np.ndarray, faces: np.ndarray, category: str, seed: int) -> Thing:
