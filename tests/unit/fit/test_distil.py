@@ -12,7 +12,7 @@ import yaml
 from hoi.config import FitPrior, PriorViews
 from hoi.errors import InputError
 from hoi.fit import fit
-from hoi.fit.distil import Distillation, Prior, Scene, distances, extended, fuse, noise_level
+from hoi.fit.distil import Distillation, Prior, Scene, distances, extended, fuse, noise_level, voted
 from hoi.fit.grid import GridField
 from hoi.fit.optimise import Optimisation
 from hoi.fit.told import Teller
@@ -132,6 +132,25 @@ def test_one_picture_tells_before_beside_and_behind():
     assert before == pytest.approx(0.01, abs=1e-6) and within == pytest.approx(-0.005, abs=1e-6)
     assert far_behind == pytest.approx(-0.015), "nothing is known there, which counts as inside"
     assert beside == pytest.approx(0.015), "15 mm from the outline, 3 pixels of 5 mm, and clipped"
+    blind = distances(view, plate, points, _prior_settings(reach_m=0.015, mask=0)).tolist()
+    assert blind[:3] == [before, within, far_behind] and np.isnan(blind[3]), "off the object nothing is told"
+
+
+def test_a_share_of_the_views_that_tell_of_a_point_decides():
+    none = float("nan")
+    seen = torch.tensor([[1.0, 1.0, none], [2.0, none, none], [3.0, none, none], [4.0, 4.0, none], [5.0, none, none]])
+    assert torch.allclose(voted(seen, 0.4), torch.tensor([4.0, 4.0, none]), equal_nan=True)
+    assert voted(seen, 1.0)[:2].tolist() == [1.0, 1.0]
+    assert voted(seen, 0.1)[:2].tolist() == [5.0, 4.0], "one at least"
+
+
+def test_pictures_without_their_masks_still_fuse_to_a_ball():
+    """Where views off the object tell nothing, the others carve it."""
+    body = fuse(_pictures(24), _prior_settings(cells=60000, mask=0))
+    g = torch.Generator().manual_seed(1)
+    way = torch.nn.functional.normalize(torch.randn(300, 3, generator=g), dim=-1)
+    assert (body.at(CENTRE + (RADIUS - 0.006) * way) < 0).all() and (body.at(CENTRE[None]) < 0).all()
+    assert (body.at(CENTRE + (RADIUS + 0.012) * way) > 0).float().mean() > 0.8
 
 
 def test_the_score_is_the_gradient_of_the_channels():
