@@ -12,7 +12,7 @@ import yaml
 from hoi.config import FitPrior, PriorViews
 from hoi.errors import InputError
 from hoi.fit import fit
-from hoi.fit.distil import Distillation, Prior, Scene, distances, extended, fuse, noise_level, voted
+from hoi.fit.distil import LOWEST, Distillation, Prior, Scene, distances, extended, fuse, noise_level, voted
 from hoi.fit.grid import GridField
 from hoi.fit.optimise import Optimisation
 from hoi.fit.told import Teller
@@ -153,13 +153,31 @@ def test_pictures_without_their_masks_still_fuse_to_a_ball():
     assert (body.at(CENTRE + (RADIUS + 0.012) * way) > 0).float().mean() > 0.8
 
 
-def test_the_score_is_the_gradient_of_the_channels():
+def test_the_score_is_the_gradient_of_the_channels(monkeypatch):
+    """sqrt(ᾱ (1 - ᾱ)) times each channel's weight times how far ε̂ is from ε, over the pixels."""
+    settings = _prior_settings(method="score", noise_start=0.001, noise_end=0.001, mask=0, normal=2, depth=0.5)
+    distillation = Distillation(Prior(denoiser, "bowl"), settings, 0, CPU)
+    noise, field = torch.randn(2, 1, 5, 16, 16, generator=torch.Generator().manual_seed(0))
+    x = torch.zeros(5, 16, 16, requires_grad=True)
+    monkeypatch.setattr(distillation, "_picture", lambda *scene: x)
+    monkeypatch.setattr(distillation, "_noise", lambda like: noise)
+    monkeypatch.setattr(distillation.denoiser, "predict_noise", lambda *given: noise + field)
+    distillation.score(_held_ball(), 0.0).backward()
+    beta = np.linspace(0.0015**0.5, 0.0195**0.5, 1000) ** 2
+    alpha_bar = np.prod(1 - beta[: LOWEST + 1])  # at the lowest level, the only one that is drawn
+    weights = torch.tensor([0.0, 2.0, 2.0, 2.0, 0.5])[:, None, None]
+    expected = (alpha_bar * (1 - alpha_bar)) ** 0.5 * weights * field[0] / 256
+    torch.testing.assert_close(x.grad, expected.float(), rtol=1e-4, atol=1e-9)
+    assert (x.grad[0] == 0).all() and torch.equal(x.grad[1:].sign(), field[0, 1:].sign())
+
+
+def test_the_score_reaches_the_field_and_repeats():
     d, settings = denoiser(), _prior_settings(method="score", guidance=2.0)
-    distillation = Distillation(Prior(lambda: d, "bowl"), settings, 0, CPU)
     scale = torch.ones((), requires_grad=True)
     scene = _held_ball()
-    grown = replace(scene, sdf=lambda x: scale * _ball(x))
-    term = distillation.score(grown, 0.0)
+    term = Distillation(Prior(lambda: d, "bowl"), settings, 0, CPU).score(
+        replace(scene, sdf=lambda x: scale * _ball(x)), 0.0
+    )
     term.backward()
     assert torch.isfinite(scale.grad) and scale.grad != 0
     again = Distillation(Prior(lambda: d, "bowl"), settings, 0, CPU).score(scene, 0.0)
