@@ -2,6 +2,7 @@
 that the silhouettes of a clip give of the object.
 """
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from hoi.geometry.sampling import evenly
 from hoi.hand.choice import chosen_hand, hand_keys
 from hoi.hand.model import HandModel, load_hand
 from hoi.observe.trackers import add_noise
-from hoi.prior.grid_sdf import grid_sdf
+from hoi.prior.grid_sdf import VOTES, grid_sdf
 from hoi.prior.samples import OF_CLIP, Held, Thing, render_sample, stored
 from hoi.progress import Progress
 from hoi.sources.held import held_object
@@ -88,6 +89,8 @@ class Samples:
             raise InputError(path, "no given hands or no true object", "hands.npz, gt/object.ply and gt/poses.npz",
                              "remove it from prior_data")  # fmt: skip
         mesh = trimesh.load_mesh(mesh_path, process=False)
+        if not mesh.is_watertight:
+            sys.stderr.write(f"prior_data: {mesh_path} is not watertight: {VOTES} rays decide what is inside\n")
         vertices = np.asarray(mesh.vertices, np.float32)
         poses = read_npz("true_poses", path / "gt/poses.npz")
         T_cam_obj, known = poses["T_cam_obj"], poses.get("known", np.ones(len(poses["T_cam_obj"]), bool))

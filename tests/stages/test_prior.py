@@ -125,11 +125,20 @@ def clip(tmp_path):
     return folder
 
 
-def test_a_clip_with_truth_adds_a_shard(clip, tmp_path):
+def test_a_clip_with_truth_adds_a_shard(clip, tmp_path, capsys):
     make_shard(4, [clip], tmp_path / "4.npz")
     arrays = read_npz("prior_renders", tmp_path / "4.npz")
     assert list(arrays["category"]) == ["box"] * 3 and (arrays["instance"] == OF_CLIP).all()
     assert (arrays["object_mask"] > 200).any((1, 2)).all() and (arrays["rough_mask"] > 200).any((1, 2)).all()
+    assert "watertight" not in capsys.readouterr().err
+
+
+def test_an_object_with_holes_is_rendered_and_named(clip, tmp_path, capsys):
+    box = trimesh.load_mesh(clip / "gt/object.ply", process=False)
+    trimesh.Trimesh(box.vertices, box.faces[1:], process=False).export(clip / "gt/object.ply")
+    make_shard(4, [clip], tmp_path / "4.npz")
+    assert "gt/object.ply is not watertight" in capsys.readouterr().err
+    assert (read_npz("prior_renders", tmp_path / "4.npz")["object_mask"] > 200).any((1, 2)).all()
 
 
 @pytest.fixture
