@@ -150,11 +150,14 @@ SCHEMAS: dict[str, dict[str, Array]] = {
 }
 
 
-def check(kind: str, arrays: dict[str, Any], where: object) -> dict[str, np.ndarray]:
-    """The arrays as their schema's types; an InputError names the first key that does not fit."""
-    schema, letters, out = SCHEMAS[kind], {}, {}
+def check(
+    kind: str, arrays: dict[str, Any], where: object, keys: Collection[str] | None = None
+) -> dict[str, np.ndarray]:
+    """The arrays (of these keys alone, if given) as their schema's types; an InputError names the first key that does not fit."""
+    letters, out = {}, {}
     _check_keys(kind, arrays, where)
-    for key, spec in schema.items():
+    for key in SCHEMAS[kind] if keys is None else keys:
+        spec = SCHEMAS[kind][key]
         if key not in arrays:
             if spec.optional:
                 continue
@@ -267,10 +270,11 @@ def load_arrays(path: Path | str, keys: Collection[str]) -> dict[str, np.ndarray
         return {key: file[key] for key in file.files if key in keys}
 
 
-def read_npz(kind: str, path: Path | str) -> dict[str, np.ndarray]:
-    """Read and check against the schema `kind`; a file with keys of another is refused before they are unpacked."""
+def read_npz(kind: str, path: Path | str, keys: Collection[str] | None = None) -> dict[str, np.ndarray]:
+    """Read and check against the schema `kind`, all of it or these keys alone; a file with keys of another is refused before they
+    are unpacked."""
     _check_keys(kind, _sizes(path), path)
-    return check(kind, load_arrays(path, SCHEMAS[kind]), path)
+    return check(kind, load_arrays(path, SCHEMAS[kind] if keys is None else keys), path, keys)
 
 
 def write_text(path: Path | str, text: str) -> None:

@@ -1,11 +1,21 @@
-"""What trainings of networks share: the tensors that one goes on from after it was killed."""
+"""What trainings of networks share: the tensors that one goes on from after it was killed, and when one must stop."""
 
 from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
 
+from hoi.errors import InputError
+
 Named = dict[str, nn.Parameter]
+
+
+def stop_unless_finite(stage: str, step: int, loss: Tensor, gradient: Tensor) -> None:
+    """An InputError where a step's loss or its gradient's norm is not finite: asked before the weights follow, so that no
+    checkpoint holds NaN."""
+    if not (loss + gradient).isfinite():
+        raise InputError(stage, f"a loss of {float(loss):g} with a gradient of {float(gradient):g} at step {step}",
+                         "finite losses", f"lower {stage}.rate; with another rate it starts anew")  # fmt: skip
 
 
 def training_state(
@@ -30,5 +40,9 @@ def restore_training(
         p.copy_(state[f"weights/{name}"])
         averaged.copy_(state[f"average/{name}"])
         first, second = (torch.empty_like(p).copy_(state[f"{kind}/{name}"]) for kind in ("first", "second"))
-        optimiser.state[p] = {"step": torch.tensor(float(step)), "exp_avg": first, "exp_avg_sq": second}
+        optimiser.state[p] = {
+            "step": torch.tensor(float(step), device=p.device),
+            "exp_avg": first,
+            "exp_avg_sq": second,
+        }
     return step

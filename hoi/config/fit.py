@@ -116,6 +116,7 @@ class FitPrior(Section):
     text_encoder: str | None
     rough: bool
     start: Annotated[int, Field(ge=0)]
+    renewals: Count
     every: Count
     views: Count
     steps: Count

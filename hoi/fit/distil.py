@@ -168,7 +168,8 @@ def _square(channels: Float[Tensor, "c p"]) -> Float[Tensor, "c r r"]:
 @torch.no_grad()
 def fuse(pictures: list[tuple[View, ObjectImage]], settings: FitPrior) -> GridField | None:
     """One body of many pictures of it: in every view a point is before, behind or beside the pictured surface, and a point
-    that a share `free` of the views sees in free space is outside; None where the pictures show nothing.
+    that a share `free` of the views, of those that tell of it, sees in free space is outside; None where the pictures show
+    nothing. ASSUME: what none of them tells of is free.
 
     Truncated distances as of Curless & Levoy (1996); a quantile instead of their mean, because a picture that misses a part
     must not carve it, and one that invents a part must not add it.
@@ -185,10 +186,17 @@ def fuse(pictures: list[tuple[View, ObjectImage]], settings: FitPrior) -> GridFi
     points = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)
     flat = points.reshape(-1, 3)
     seen = torch.stack([distances(view, image, flat, settings) for view, image in pictures])
-    rank = max(1, round(settings.free * len(pictures)))
-    values = seen.topk(rank, 0).values[-1].reshape(points.shape[:3])
+    values = voted(seen, settings.free).nan_to_num(settings.reach_m).reshape(points.shape[:3])
     values = torch.from_numpy(gaussian_filter(values.numpy(), settings.smooth_m / step))
     return GridField(extended(values, TOLD * settings.reach_m, step), low, high)
+
+
+def voted(seen: Float[Tensor, "v p"], free: float) -> Float[Tensor, " p"]:
+    """Of the distances that views tell, the one that a share `free` of them reaches, the greatest at least; NaN: not told."""
+    told = ~seen.isnan()
+    rank = (free * told.sum(0).double()).round().long().clamp_min(1)
+    falling = seen.where(told, -torch.inf).topk(int(rank.max()), 0).values
+    return falling.gather(0, rank[None] - 1)[0].where(told.any(0), torch.nan)
 
 
 def extended(values: Float[Tensor, "x y z"], reach_m: float, step_m: float) -> Float[Tensor, "x y z"]:
@@ -216,7 +224,8 @@ def distances(view: View, image: ObjectImage, points: Float[Tensor, "p 3"], sett
     """Signed distance (metres, clipped) of points of the object frame from what one picture shows, positive in free space.
 
     On the object's pixels: distance from the pixel's surface, along its normal (weight `normal` > 0) and with its depth
-    (`depth` > 0); farther behind than the clip nothing is known, which counts as inside. Elsewhere: distance from the outline.
+    (`depth` > 0); farther behind than the clip nothing is known, which counts as inside. Elsewhere: distance from the outline,
+    or, where that is not to be used (`mask` = 0), NaN: nothing is told.
     """
     reach, r = settings.reach_m, view.resolution
     X = transform(view.T_view_obj, points)
@@ -238,7 +247,7 @@ def distances(view: View, image: ObjectImage, points: Float[Tensor, "p 3"], sett
     off = ((X - surface[pixel]) * normal[pixel]).sum(-1)
     behind = X[:, 2] - image.depth[pixel] > reach
     before = torch.where(behind, torch.full_like(off, -reach), off.clamp(-reach, reach))
-    return torch.where(on[pixel], before, beside if settings.mask > 0 else torch.full_like(off, -reach))
+    return torch.where(on[pixel], before, beside if settings.mask > 0 else torch.nan)
 
 
 def _outline_px(on: np.ndarray) -> Float[np.ndarray, "r r"]:

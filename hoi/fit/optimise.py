@@ -179,7 +179,7 @@ class Optimisation:
 
         What is recalled is not given up for what may be imagined later.
         """
-        if not (self.teller and self.teller.due(step)):
+        if not (self.teller and self.teller.due(step, self.settings.steps)):
             return
         bodies = ["recalled"] if self.told == "recalled" else self.settings.prior.bodies
         for name in bodies:

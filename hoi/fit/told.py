@@ -35,10 +35,11 @@ class Teller:
         """Has anybody asked the denoiser?"""
         return "distil" in vars(self)
 
-    def due(self, step: int) -> bool:
-        """Is it time to ask for a body?"""
+    def due(self, step: int, steps: int) -> bool:
+        """Is it time to ask for a body: one of `renewals` times, evenly spread over a fit's steps from `start` on?"""
         s = self.settings
-        return s.method == "views" and step >= s.start and (step - s.start) % s.every == 0
+        times = {s.start + k * (steps - s.start) // s.renewals for k in range(s.renewals)}
+        return s.method == "views" and step in times
 
     def recalled(self, seen: Seen) -> GridField | None:
         """The remembered object that is likeliest, if it is believed; none where hand or category are hidden from the prior."""

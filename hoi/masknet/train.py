@@ -16,7 +16,7 @@ from hoi.masknet.augment import Row, augmented, plain
 from hoi.masknet.made import BEYOND
 from hoi.masknet.network import MaskNet
 from hoi.observe.labels import HAND, OBJECT
-from hoi.training import restore_training, training_state
+from hoi.training import restore_training, stop_unless_finite, training_state
 
 WEIGHTS = (1.0, 1.2, 1.6)  # of background, hand and object in the cross-entropy
 SMOOTH = 20.0  # pixels that a mask is taken to have more, in the Dice loss
@@ -87,7 +87,8 @@ class Trainer:
         loss = objective(self.net(x.contiguous(memory_format=torch.channels_last)), label, s.dice)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
+        gradient = torch.nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
+        stop_unless_finite("train_masks", self.step_count + 1, loss.detach(), gradient)
         self.optimiser.step()
         self.step_count += 1
         keep = min(s.average, self.step_count / (self.step_count + 10))

@@ -6,22 +6,30 @@ OTHER = {False: "taken for an object", True: "told in words, if the text encoder
 
 
 def model_card(record: dict[str, Any]) -> str:
-    """Markdown from a record of the training: categories, parameters, data, steps, device, hours, held-out losses."""
+    """Markdown from a record of the training: categories, parameters, data, steps, device, hours, held-out losses.
+
+    Where clips are among the data, these decide on the licence, and on what is pictured.
+    """
+    clips = record["clips"]
+    licence = f"Trained on {clips} clips: the licences of their data sets apply." if clips else "MIT licence."
+    shown = f" and {clips} clips" if clips else ""
+    nothing = "" if clips else "; nothing scanned, nothing personal"
+    limits = "" if clips else "made-up objects of six categories in one hand model; "
     return "\n".join(
         [
             "# A prior of held objects",
             "",
             "Denoises pictures (mask, normals, depth) of an object, given those of the hand that holds it and of the rough body",
             "that a clip's silhouettes give, and the category. Made for `hoi`'s `fit_clip`; not for anything else.",
-            "MIT licence.",
+            licence,
             "",
             f"- categories: {', '.join(record['categories'])} (any other name is {OTHER[record['text']]})",
             f"- parameters: {record['parameters']:,}",
-            f"- data: {record['pictures']:,} pictures of {record['instances']} procedural training instances, in "
-            f"{record['shards']} shards of `prior_data`, seed {record['data_seed']}; nothing scanned, nothing personal",
+            f"- data: {record['pictures']:,} pictures of {record['instances']} procedural training instances{shown}, in "
+            f"{record['shards']} shards of `prior_data`, seed {record['data_seed']}{nothing}",
             f"- training: {record['steps']:,} steps of {record['batch']}, seed {record['seed']}, on {record['device']}, "
             f"{record['hours']:.2f} hours, commit {record['commit']}",
-            "- limits: made-up objects of six categories in one hand model; views without background, one object, one hand",
+            f"- limits: {limits}views without background, one object, one hand",
             "",
             "Held-out error of ε (mean over noise levels and held-out pictures, 95 % interval over pictures):",
             "",

@@ -29,15 +29,25 @@ if TYPE_CHECKING:
     from diffusers import DDPMScheduler  # else where it is used: importing it takes 5 s, and many fits need none of it
 
 FALLBACK = "object"  # what a category that the prior was not trained on is taken for
-RANGE = (0.5, 1.0, 1.0, 1.0, 3.0)  # |x| of each object channel: mask, normals, and depth of 30 cm off the hand
-MEAN = (-0.30, 0.0, 0.0, 0.12, -0.06)  # of each object channel over training pictures, about
-DEVIATION = (0.39, 0.22, 0.22, 0.28, 0.28)  # and their standard deviations
-FOLLOWS = (0.70, 0.36, 0.36, 0.63, 0.72)  # how far each of them goes with the rough body's: correlation over pixels
 WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
 
 
+PerChannel = tuple[float, float, float, float, float]
+
+
+class ChannelStatistics(BaseModel):
+    """Of the object's channels, about, over the training pictures: mask, normals, depth."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    range: PerChannel = (0.5, 1.0, 1.0, 1.0, 3.0)  # greatest |x|: depth of 30 cm off the hand
+    mean: PerChannel = (-0.30, 0.0, 0.0, 0.12, -0.06)
+    deviation: PerChannel = (0.39, 0.22, 0.22, 0.28, 0.28)  # standard
+    follows: PerChannel = (0.70, 0.36, 0.36, 0.63, 0.72)  # correlation over pixels with the rough body's channel
+
+
 class DenoiserSpec(BaseModel):
-    """All that the weights depend on; saved with them. `views` and `render` made the training pictures."""
+    """All that the weights depend on but the channels' encoding (`hoi/prior/encode.py`: another needs other weights); saved with
+    them. `views` and `render` made the training pictures."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     categories: tuple[str, ...]
@@ -45,6 +55,7 @@ class DenoiserSpec(BaseModel):
     schedule: PriorSchedule
     views: PriorViews
     render: PriorRender
+    statistics: ChannelStatistics = ChannelStatistics()
     text: TextSpec | None = None  # where categories are words to a text encoder, not a learned vector each
 
     @field_validator("categories")
@@ -97,8 +108,9 @@ class Denoiser(nn.Module):
                 self.net.class_embedding.set(words)
         alpha_bar = noise_schedule(spec.schedule).alphas_cumprod.float()
         self.register_buffer("alpha_bar", alpha_bar, persistent=False)
+        s = spec.statistics
         for name, value in (
-            ("range", RANGE), ("mean", MEAN), ("variance", [d * d for d in DEVIATION]), ("follows", FOLLOWS),
+            ("range", s.range), ("mean", s.mean), ("variance", [d * d for d in s.deviation]), ("follows", s.follows),
         ):  # fmt: skip
             self.register_buffer(name, torch.tensor(value)[:, None, None], persistent=False)
 

@@ -18,6 +18,7 @@ from hoi.prior.views import draw_view
 DEPTH_PER_METRE = 10_000  # stored in tenths of a millimetre
 OUTLINE_POINTS = 1500  # of the object, for the crop
 AROUND_M = 0.01  # beyond these, in which it is rendered
+OF_CLIP = -1  # in place of a made instance's seed
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from hoi.config import TrainPrior
 from hoi.prior.denoiser import FALLBACK, Denoiser, DenoiserSpec
 from hoi.prior.encode import HAND_CHANNELS, OBJECT_CHANNELS
 from hoi.prior.samples import Channels
-from hoi.training import restore_training, training_state
+from hoi.training import restore_training, stop_unless_finite, training_state
 
 CONDITIONS = {  # what the denoiser is told: rough body, hand, category
     "body + hand + category": (True, True, True),
@@ -111,7 +111,8 @@ class Trainer:
             loss = squared_error(self.denoiser, batch, drawn, self.settings.weight_most).mean()
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.named.values(), 1.0)
+        gradient = torch.nn.utils.clip_grad_norm_(self.named.values(), 1.0)
+        stop_unless_finite("train_prior", self.step_count + 1, loss.detach(), gradient)
         for group in self.optimiser.param_groups:
             group["lr"] = self.settings.rate * min(1.0, (self.step_count + 1) / self.settings.warm_steps)
         self.optimiser.step()

@@ -115,9 +115,10 @@ class Session:
 
 
 def _body(history: pd.DataFrame) -> str:
-    """Whence the sides are that no view tells: recalled, imagined, or none of both, by the term that held the fit at its end."""
-    last = history.iloc[-1].dropna()
-    return next((name for name, term in TERMS.items() if term in last), "none")
+    """Whence the sides are that no view tells: recalled, imagined, or none of both, by the terms that held the fit in any step;
+    what is recalled is not given up for what is imagined, and comes first.
+    """
+    return next((name for name, term in TERMS.items() if term in history), "none")
 
 
 def _learned(prior: list[Path], category: str | None, text_encoder: str | None) -> Prior | None:

@@ -2,6 +2,7 @@
 that the silhouettes of a clip give of the object.
 """
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,8 +22,8 @@ from hoi.geometry.sampling import evenly
 from hoi.hand.choice import chosen_hand, hand_keys
 from hoi.hand.model import HandModel, load_hand
 from hoi.observe.trackers import add_noise
-from hoi.prior.grid_sdf import grid_sdf
-from hoi.prior.samples import Held, Thing, render_sample, stored
+from hoi.prior.grid_sdf import VOTES, grid_sdf
+from hoi.prior.samples import OF_CLIP, Held, Thing, render_sample, stored
 from hoi.progress import Progress
 from hoi.sources.held import held_object
 from hoi.sources.rehearsal import Rehearsal, rehearse, rehearse_truth
@@ -88,6 +89,8 @@ class Samples:
             raise InputError(path, "no given hands or no true object", "hands.npz, gt/object.ply and gt/poses.npz",
                              "remove it from prior_data")  # fmt: skip
         mesh = trimesh.load_mesh(mesh_path, process=False)
+        if not mesh.is_watertight:
+            sys.stderr.write(f"prior_data: {mesh_path} is not watertight: {VOTES} rays decide what is inside\n")
         vertices = np.asarray(mesh.vertices, np.float32)
         poses = read_npz("true_poses", path / "gt/poses.npz")
         T_cam_obj, known = poses["T_cam_obj"], poses.get("known", np.ones(len(poses["T_cam_obj"]), bool))
@@ -110,7 +113,7 @@ class Samples:
             raise DataFailure(
                 path, "an object that its hand hides", "the object seen in some frame", "remove it from prior_data"
             )
-        thing = self._thing(vertices, np.asarray(mesh.faces), clip.info.category or "object", -1)
+        thing = self._thing(vertices, np.asarray(mesh.faces), clip.info.category or "object", OF_CLIP)
         return self._pictures(thing, self._seen(seen, hand, choice), hand, self.config.views_per_clip)
 
     def _thing(self, vertices: np.ndarray, faces: np.ndarray, category: str, seed: int) -> Thing:

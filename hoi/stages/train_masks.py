@@ -10,7 +10,6 @@ import torch
 from hoi.artefacts import Product, read_npz, whole, write_json
 from hoi.checkpoint import Checkpoint
 from hoi.config import TrainMasks
-from hoi.errors import InputError
 from hoi.masknet.card import model_card
 from hoi.masknet.train import Rows, Trainer, held_out_iou
 from hoi.progress import Progress
@@ -84,9 +83,6 @@ class Session:
                         "seconds": round(self.seconds, 1),
                         "loss": float(np.mean(losses)),
                     }
-                    if not np.isfinite(row["loss"]):
-                        raise InputError("train_masks", f"a loss of {row['loss']} at step {t.step_count}", "finite losses",
-                                         "lower train_masks.rate; the last checkpoint is whole")  # fmt: skip
                     if t.step_count % s.held_out_every == 0 or last:
                         row |= held_out_iou(t.average, judged)
                     self.rows.append(row)

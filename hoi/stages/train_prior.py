@@ -20,7 +20,7 @@ from hoi.errors import DataFailure, InputError
 from hoi.prior.card import model_card
 from hoi.prior.denoiser import FALLBACK, DenoiserSpec
 from hoi.prior.pictures import sample_grid
-from hoi.prior.samples import Channels
+from hoi.prior.samples import OF_CLIP, Channels
 from hoi.prior.stream import Position, Stream, fixed_samples
 from hoi.prior.text import TextEncoder, TextSpec
 from hoi.prior.train import CONDITIONS, Trainer, fast_bfloat16, held_out_losses, judged
@@ -51,7 +51,8 @@ def train_prior(
         raise InputError("train_prior", f"{len(shards)} shards with pictures, {len(held_out)} held out", "some of both",
                          "more prior_data.shards or held_out")  # fmt: skip
     device = choose_device("the training")
-    categories = (FALLBACK, *CATEGORIES)
+    counts, found = contents(shards)
+    categories = (FALLBACK, *CATEGORIES, *sorted(found - {FALLBACK, *CATEGORIES}))
     text, words = _in_words(categories, config)
     spec = DenoiserSpec(categories=categories, network=config.network, schedule=config.schedule,
                         views=data.views, render=data.render, text=text)  # fmt: skip
@@ -59,7 +60,7 @@ def train_prior(
     session = Session(trainer, shards, held_out, seed, checkpoint)
     session.resume()
     session.train()
-    record = session.record(threads, shards) | {"left_out": left_out}
+    record = session.record(threads) | counts | {"left_out": left_out}
     trainer.average.save(weights, model_card(record))
     with whole(history) as path:
         pd.DataFrame(session.rows).to_parquet(path)
@@ -82,6 +83,18 @@ def without_pictures(shards: list[Path], most: float) -> dict[str, str]:
         raise InputError("train_prior", f"{len(reasons)} of {len(shards)} shards without pictures, the first {name}: {reason}",
                          f"at most {most:.0%}", "mend those clips, or raise train_prior.left_out_most")  # fmt: skip
     return reasons
+
+
+def contents(shards: list[Path]) -> tuple[dict[str, int], set[str]]:
+    """How many pictures, made instances and clips the shards hold, and their categories; no picture is unpacked."""
+    pictures, clips, instances, found = 0, 0, set(), set()
+    for path in shards:
+        arrays = read_npz("prior_renders", path, ("category", "instance"))
+        shown = set(zip(arrays["category"].tolist(), arrays["instance"].tolist(), strict=True))
+        made = {(category, seed) for category, seed in shown if seed != OF_CLIP}
+        pictures, clips = pictures + len(arrays["category"]), clips + (made != shown)
+        instances, found = instances | made, found | {category for category, _ in shown}
+    return {"shards": len(shards), "pictures": pictures, "instances": len(instances), "clips": clips}, found
 
 
 def _in_words(categories: tuple[str, ...], config: TrainPrior) -> tuple[TextSpec | None, torch.Tensor | None]:
@@ -157,9 +170,6 @@ class Session:
         """A row of the history: the mean loss since the last, now and then the held-out loss by noise level."""
         t, s = self.trainer, self.trainer.settings
         row = {"step": float(t.step_count), "seconds": round(self.seconds, 1), "loss": float(np.mean(losses))}
-        if not np.isfinite(row["loss"]):
-            raise InputError("train_prior", f"a loss of {row['loss']} at step {t.step_count}", "finite losses",
-                             "lower train_prior.rate; the last checkpoint is whole")  # fmt: skip
         if t.step_count % s.held_out_every == 0 or t.step_count == s.steps:
             errors = held_out_losses(t.average, self.few, s.held_out_levels, next(iter(CONDITIONS)), self.seed)
             row |= {f"held_out_{level}": float(e) for level, e in zip(s.held_out_levels, errors.mean(1), strict=True)}
@@ -174,18 +184,15 @@ class Session:
         with whole(path) as scratch:
             cv2.imwrite(str(scratch), picture[..., ::-1])
 
-    def record(self, threads: int, shards: list[Path]) -> dict[str, Any]:
+    def record(self, threads: int) -> dict[str, Any]:
         """The run's record, with the held-out loss under every condition and its interval over pictures."""
         t, s = self.trainer, self.trainer.settings
-        opened = [read_npz("prior_renders", p) for p in shards]
         held_out, held_out_less = judged(t.average, self.judged, s.held_out_levels, self.seed)
         more = {
             "threads": threads, "device": device_name(t.device), "bfloat16": fast_bfloat16(t.device),
             "steps": t.step_count, "batch": s.batch, "hours": self.seconds / 3600,
             "categories": list(t.average.spec.categories), "text": bool(t.average.spec.text),
             "parameters": sum(p.numel() for p in t.average.parameters()),
-            "shards": len(shards), "pictures": sum(len(a["category"]) for a in opened),
-            "instances": len({(c, int(i)) for a in opened for c, i in zip(a["category"], a["instance"], strict=True)}),
             "data_seed": self.seed, "held_out": held_out, "held_out_less": held_out_less,
         }  # fmt: skip
         return run_record(s, self.seed, self.seconds, more)

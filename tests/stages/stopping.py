@@ -4,6 +4,9 @@ from contextlib import contextmanager
 
 import pandas as pd
 import pytest
+from safetensors.torch import load_file
+
+from hoi.errors import InputError
 
 WEIGHTS = "weights/model.safetensors"
 
@@ -22,6 +25,15 @@ def stopped_in_its_fifth_step(trainer, monkeypatch):
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(trainer, "step", killed)
         yield
+
+
+def stops_whole(place, stage):
+    """A training whose third loss is NaN, and that saves more often than it logs, leaves the state of the second step."""
+    with pytest.raises(InputError, match=rf"nan(.|\n)*step 3(.|\n)*finite losses(.|\n)*{stage}.rate(.|\n)*starts anew"):
+        place.train("run", log_every=100)
+    (path,) = (place.path / "run/checkpoint").glob("*/state.safetensors")
+    state = load_file(path)
+    assert int(state["step"]) == 2 and all(tensor.isfinite().all() for tensor in state.values())
 
 
 def begins_anew(place, kept, changes, capsys):

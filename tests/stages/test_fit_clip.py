@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from hoi.artefacts import read_json, write_npz
@@ -15,7 +16,7 @@ from hoi.checkpoint import Checkpoint
 from hoi.cli import main
 from hoi.errors import DataFailure
 from hoi.fit import Observations, State
-from hoi.stages.fit_clip import Session
+from hoi.stages.fit_clip import Session, _body
 from tests.unit.fit.test_fit import _scene
 from tests.unit.fit.test_state import _small
 
@@ -116,6 +117,19 @@ def test_a_checkpoint_goes_where_the_data_ended_the_fit_and_stays_where_the_disk
     again = Session(own, 0.0)
     assert again.resumed() == (State({}, {"step": 2}) if kept else None)
     assert (again.before > 0) is kept, "the seconds that went into it count"
+
+
+@pytest.mark.parametrize(
+    "terms, body",
+    [
+        ([{"guess": 1.0}, {"guess": 1.0}], "none"),
+        ([{"guess": 1.0, "prior": 2.0}, {"guess": 1.0}], "imagined"),
+        ([{"prior": 2.0}, {"recalled": 1.0, "bend": 0.0}], "recalled"),
+    ],
+)
+def test_the_record_says_whence_the_body_is(terms, body):
+    """The second: a score that is distilled in every other step, not in the last."""
+    assert _body(pd.DataFrame(terms)) == body
 
 
 def test_nothing_is_written_before_it_is_time(tmp_path):

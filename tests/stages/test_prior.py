@@ -9,7 +9,7 @@ import trimesh
 import yaml
 
 from hoi import cli
-from hoi.artefacts import read_npz, write_failure, write_npz
+from hoi.artefacts import load_arrays, read_npz, write_failure, write_npz
 from hoi.config import (
     FitStart,
     GraspSettings,
@@ -24,14 +24,15 @@ from hoi.errors import DataFailure, InputError
 from hoi.geometry.rotations import axis_angle_to_matrix, invert_rigid, rigid, transform
 from hoi.hand.model import load_hand
 from hoi.imports import PACKAGE
+from hoi.prior import train
 from hoi.prior.denoiser import Denoiser
-from hoi.prior.samples import render_sample
+from hoi.prior.samples import OF_CLIP, render_sample
 from hoi.prior.train import CONDITIONS, Trainer
 from hoi.sources import held
 from hoi.stages.prior_data import _mean, prior_data
 from hoi.stages.prior_memory import prior_memory
-from hoi.stages.train_prior import train_prior
-from tests.stages.stopping import begins_anew, stopped_in_its_fifth_step
+from hoi.stages.train_prior import contents, train_prior
+from tests.stages.stopping import begins_anew, stopped_in_its_fifth_step, stops_whole
 from tests.unit.prior.scenes import NETWORK, shard
 
 OPEN = HandChoice(model="open", files=None)
@@ -124,11 +125,20 @@ def clip(tmp_path):
     return folder
 
 
-def test_a_clip_with_truth_adds_a_shard(clip, tmp_path):
+def test_a_clip_with_truth_adds_a_shard(clip, tmp_path, capsys):
     make_shard(4, [clip], tmp_path / "4.npz")
     arrays = read_npz("prior_renders", tmp_path / "4.npz")
-    assert list(arrays["category"]) == ["box"] * 3 and (arrays["instance"] == -1).all()
+    assert list(arrays["category"]) == ["box"] * 3 and (arrays["instance"] == OF_CLIP).all()
     assert (arrays["object_mask"] > 200).any((1, 2)).all() and (arrays["rough_mask"] > 200).any((1, 2)).all()
+    assert "watertight" not in capsys.readouterr().err
+
+
+def test_an_object_with_holes_is_rendered_and_named(clip, tmp_path, capsys):
+    box = trimesh.load_mesh(clip / "gt/object.ply", process=False)
+    trimesh.Trimesh(box.vertices, box.faces[1:], process=False).export(clip / "gt/object.ply")
+    make_shard(4, [clip], tmp_path / "4.npz")
+    assert "gt/object.ply is not watertight" in capsys.readouterr().err
+    assert (read_npz("prior_renders", tmp_path / "4.npz")["object_mask"] > 200).any((1, 2)).all()
 
 
 @pytest.fixture
@@ -296,10 +306,10 @@ def test_a_truncated_checkpoint_is_refused(place, monkeypatch):
         place.train("run")
 
 
-def test_a_training_that_diverges_stops(place, monkeypatch):
-    monkeypatch.setattr(Trainer, "step", lambda self, batch: float("nan"))
-    with pytest.raises(InputError, match="finite losses"):
-        place.train("run")
+def test_a_training_that_diverges_stops_before_its_checkpoint_is_spoilt(place, monkeypatch):
+    factors, error = iter([1.0, 1.0, float("nan")]), train.squared_error
+    monkeypatch.setattr(train, "squared_error", lambda *given: next(factors) * error(*given))
+    stops_whole(place, "train_prior")
 
 
 def test_a_failed_clip_among_three_is_left_out_and_named(place, clip, monkeypatch, capsys):
@@ -316,6 +326,31 @@ def test_a_failed_clip_among_three_is_left_out_and_named(place, clip, monkeypatc
     assert record["left_out"] == {"3.npz": "prepare_clip: hands/7.pickle: no such file"}
     assert record["shards"] == 2 and record["pictures"] == 20
     assert "leaves out" in capsys.readouterr().err
+
+
+def test_categories_are_the_six_and_those_of_the_shards(place):
+    """Clips of two objects beside three made ones; what is held out alone is not known."""
+    write_npz("prior_renders", place.held_out[0], **shard(10, category=["spoon"] * 10))
+    for path, category, instance in (
+        (place.shards[0], ["scissors"] * 10, [OF_CLIP] * 10),
+        (place.shards[1], ["mug"] * 5 + ["bowl"] * 5, [0, 1] * 5),
+        (place.path / "3.npz", ["drill"] * 10, [OF_CLIP] * 10),
+    ):
+        write_npz("prior_renders", path, **shard(10, category=category, instance=instance))
+    place.shards.append(place.path / "3.npz")
+    out = place.train("done")
+    known = list(Denoiser.load(out / "weights").spec.categories)
+    assert known == ["object", "mug", "bottle", "kettle", "bowl", "knife", "toycar", "drill", "scissors"]
+    record = json.loads((out / "run.json").read_text())
+    held = {"shards": 3, "pictures": 30, "instances": 4, "clips": 2, "categories": known}
+    assert held.items() <= record.items()
+
+
+def test_shards_are_counted_without_their_pictures(place, monkeypatch):
+    asked = []
+    monkeypatch.setattr("hoi.artefacts.load_arrays", lambda path, keys: asked.append(keys) or load_arrays(path, keys))
+    assert contents(place.shards)[0]["pictures"] == 20
+    assert asked == [("category", "instance")] * 2
 
 
 def test_without_a_held_out_shard_nothing_is_trained(place):

@@ -12,7 +12,7 @@ import yaml
 from hoi.config import FitPrior, PriorViews
 from hoi.errors import InputError
 from hoi.fit import fit
-from hoi.fit.distil import Distillation, Prior, Scene, distances, extended, fuse, noise_level
+from hoi.fit.distil import LOWEST, Distillation, Prior, Scene, distances, extended, fuse, noise_level, voted
 from hoi.fit.grid import GridField
 from hoi.fit.optimise import Optimisation
 from hoi.fit.told import Teller
@@ -69,6 +69,23 @@ def test_noise_falls_from_start_to_end():
     assert noise_level(0.7, _prior_settings(noise_start=0.6, noise_end=0.6)) == 0.6
 
 
+@pytest.mark.parametrize(
+    "steps, changes, times",
+    [
+        (600, {"renewals": 1}, [0]),
+        (900, {"renewals": 1}, [0]),
+        (600, {"renewals": 3}, [0, 200, 400]),
+        (900, {"renewals": 3}, [0, 300, 600]),
+        (21, {"renewals": 3, "start": 8}, [8, 12, 16]),
+        (600, {"renewals": 3, "start": 600}, []),
+        (600, {"method": "score"}, []),
+    ],
+)
+def test_renewals_are_spread_over_a_fit_of_any_length(steps, changes, times):
+    teller = Teller(Prior(denoiser, "bottle"), _scene(), _prior_settings(**changes), True, 0, CPU)
+    assert [step for step in range(steps) if teller.due(step, steps)] == times
+
+
 def test_pictures_of_a_ball_fuse_to_the_ball():
     body = fuse(_pictures(24), _prior_settings(cells=60000))
     g = torch.Generator().manual_seed(1)
@@ -115,15 +132,52 @@ def test_one_picture_tells_before_beside_and_behind():
     assert before == pytest.approx(0.01, abs=1e-6) and within == pytest.approx(-0.005, abs=1e-6)
     assert far_behind == pytest.approx(-0.015), "nothing is known there, which counts as inside"
     assert beside == pytest.approx(0.015), "15 mm from the outline, 3 pixels of 5 mm, and clipped"
+    blind = distances(view, plate, points, _prior_settings(reach_m=0.015, mask=0)).tolist()
+    assert blind[:3] == [before, within, far_behind] and np.isnan(blind[3]), "off the object nothing is told"
 
 
-def test_the_score_is_the_gradient_of_the_channels():
+def test_a_share_of_the_views_that_tell_of_a_point_decides():
+    none = float("nan")
+    seen = torch.tensor([[1.0, 1.0, none], [2.0, none, none], [3.0, none, none], [4.0, 4.0, none], [5.0, none, none]])
+    assert torch.allclose(voted(seen, 0.4), torch.tensor([4.0, 4.0, none]), equal_nan=True)
+    assert voted(seen, 1.0)[:2].tolist() == [1.0, 1.0]
+    assert voted(seen, 0.1)[:2].tolist() == [5.0, 4.0], "one at least"
+
+
+def test_pictures_without_their_masks_still_fuse_to_a_ball():
+    """Where views off the object tell nothing, the others carve it."""
+    body = fuse(_pictures(24), _prior_settings(cells=60000, mask=0))
+    g = torch.Generator().manual_seed(1)
+    way = torch.nn.functional.normalize(torch.randn(300, 3, generator=g), dim=-1)
+    assert (body.at(CENTRE + (RADIUS - 0.006) * way) < 0).all() and (body.at(CENTRE[None]) < 0).all()
+    assert (body.at(CENTRE + (RADIUS + 0.012) * way) > 0).float().mean() > 0.8
+
+
+def test_the_score_is_the_gradient_of_the_channels(monkeypatch):
+    """sqrt(ᾱ (1 - ᾱ)) times each channel's weight times how far ε̂ is from ε, over the pixels."""
+    settings = _prior_settings(method="score", noise_start=0.001, noise_end=0.001, mask=0, normal=2, depth=0.5)
+    distillation = Distillation(Prior(denoiser, "bowl"), settings, 0, CPU)
+    noise, field = torch.randn(2, 1, 5, 16, 16, generator=torch.Generator().manual_seed(0))
+    x = torch.zeros(5, 16, 16, requires_grad=True)
+    monkeypatch.setattr(distillation, "_picture", lambda *scene: x)
+    monkeypatch.setattr(distillation, "_noise", lambda like: noise)
+    monkeypatch.setattr(distillation.denoiser, "predict_noise", lambda *given: noise + field)
+    distillation.score(_held_ball(), 0.0).backward()
+    beta = np.linspace(0.0015**0.5, 0.0195**0.5, 1000) ** 2
+    alpha_bar = np.prod(1 - beta[: LOWEST + 1])  # at the lowest level, the only one that is drawn
+    weights = torch.tensor([0.0, 2.0, 2.0, 2.0, 0.5])[:, None, None]
+    expected = (alpha_bar * (1 - alpha_bar)) ** 0.5 * weights * field[0] / 256
+    torch.testing.assert_close(x.grad, expected.float(), rtol=1e-4, atol=1e-9)
+    assert (x.grad[0] == 0).all() and torch.equal(x.grad[1:].sign(), field[0, 1:].sign())
+
+
+def test_the_score_reaches_the_field_and_repeats():
     d, settings = denoiser(), _prior_settings(method="score", guidance=2.0)
-    distillation = Distillation(Prior(lambda: d, "bowl"), settings, 0, CPU)
     scale = torch.ones((), requires_grad=True)
     scene = _held_ball()
-    grown = replace(scene, sdf=lambda x: scale * _ball(x))
-    term = distillation.score(grown, 0.0)
+    term = Distillation(Prior(lambda: d, "bowl"), settings, 0, CPU).score(
+        replace(scene, sdf=lambda x: scale * _ball(x)), 0.0
+    )
     term.backward()
     assert torch.isfinite(scale.grad) and scale.grad != 0
     again = Distillation(Prior(lambda: d, "bowl"), settings, 0, CPU).score(scene, 0.0)
@@ -192,7 +246,7 @@ def test_distances_go_on_beyond_what_pictures_tell():
 
 def test_a_body_that_the_masks_speak_against_is_not_believed():
     """Pictures that put the ball elsewhere leave the fit as it would be without a prior, but for the draws."""
-    prior = _prior_settings(method="views", start=0, every=1000).model_dump()
+    prior = _prior_settings(method="views", start=0).model_dump()
     settings = _settings(steps=2, prior=prior)
     settings = settings.model_copy(update={"weights": settings.weights.model_copy(update={"prior": 1.0})})
     for offset, believed in ((0.0, True), (0.3, False)):
@@ -203,7 +257,7 @@ def test_a_body_that_the_masks_speak_against_is_not_believed():
 
 def test_a_body_that_is_not_believed_leaves_no_trace(monkeypatch):
     monkeypatch.setattr(Teller, "believed", lambda self, body, seen, agree: False)
-    prior = _prior_settings(start=0, every=1000).model_dump()
+    prior = _prior_settings(start=0).model_dump()
     settings = _settings(steps=4, prior=prior)
     weighted = settings.model_copy(update={"weights": settings.weights.model_copy(update={"prior": 1.0})})
     drawn, plain = fit(_scene(), weighted, 3, _silent, Prior(denoiser, "bottle")), fit(_scene(), settings, 3, _silent)
@@ -219,7 +273,7 @@ def test_nothing_pictured_is_no_body():
 
 @pytest.mark.parametrize("method", ["views", "score"])
 def test_a_fit_with_the_prior_runs_and_repeats(method):
-    prior = _prior_settings(method=method, start=8, every=4, noise_start=0.02, noise_end=0.02).model_dump()
+    prior = _prior_settings(method=method, start=8, renewals=3, every=4, noise_start=0.02, noise_end=0.02).model_dump()
     settings = _settings(steps=21, warm_steps=8, prior=prior)
     settings = settings.model_copy(update={"weights": settings.weights.model_copy(update={"prior": 1.0})})
     first, again = (fit(_scene(), settings, 3, _silent, Prior(denoiser, "bottle")) for _ in range(2))

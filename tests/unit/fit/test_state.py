@@ -60,12 +60,12 @@ def test_what_is_recalled_is_not_given_up_for_what_is_imagined_later(monkeypatch
     once = iter([_ball(24)])
     monkeypatch.setattr(Teller, "recalled", lambda self, seen: next(once, None))
     monkeypatch.setattr(Teller, "imagined", lambda *_: _ball(24))
-    settings = _small(1.0, bodies=["recalled", "imagined"], every=4)
+    settings = _small(1.0, bodies=["recalled", "imagined"], renewals=2)
     assert "bend" in fit(_scene(), settings, 3, _silent, Prior(denoiser, "bottle")).history.iloc[-1].dropna()
 
 
-@pytest.mark.parametrize("method, every", [("views", 600), ("views", 4), ("score", 2)])
-def test_a_prior_goes_on_drawing_where_it_was(method, every):
+@pytest.mark.parametrize("method, renewals", [("views", 1), ("views", 2), ("score", 1)])
+def test_a_prior_goes_on_drawing_where_it_was(method, renewals):
     """From step 2, after pictures of novel views at step 0: none are drawn again, or others at step 4, or a view at each."""
     small = {
         "bodies": ["imagined"],
@@ -76,7 +76,7 @@ def test_a_prior_goes_on_drawing_where_it_was(method, every):
         "noise_start": 0.02,
         "noise_end": 0.02,
     }
-    settings, prior = _small(1.0, method=method, every=every, **small), Prior(denoiser, "bottle")
+    settings, prior = _small(1.0, method=method, renewals=renewals, **small), Prior(denoiser, "bottle")
     whole, states = _states(settings, prior)
     assert whole.history["prior"].notna().any()
     _assert_same(fit(_scene(), settings, 3, _silent, prior, saved=states[0]), whole)

@@ -40,8 +40,8 @@ def denoiser(seed=0, **changes):
     return Denoiser(spec(**changes)).eval()
 
 
-def shard(count=10, side=16, seed=0):
-    """Random arrays of schema `prior_renders`."""
+def shard(count=10, side=16, seed=0, category=None, instance=None):
+    """Random arrays of schema `prior_renders`, of these categories and instances."""
     rng = np.random.default_rng(seed)
     on = rng.random((count, side, side)) < 0.4
     hand = rng.random((count, side, side)) < 0.3
@@ -62,6 +62,6 @@ def shard(count=10, side=16, seed=0):
         "hand_depth": (rng.integers(4500, 5500, on.shape) * hand).astype(np.uint16),
         "hand_uv": (rng.integers(0, 256, (*on.shape, 2)) * hand[..., None]).astype(np.uint8),
         "hand_mean_depth": np.full(count, 0.5, np.float32),
-        "category": np.array(["mug", "bowl"])[rng.integers(0, 2, count)],
-        "instance": np.arange(count, dtype=np.int32),
+        "category": np.array(category or np.array(["mug", "bowl"])[rng.integers(0, 2, count)]),
+        "instance": np.array(instance or range(count), np.int32),
     }

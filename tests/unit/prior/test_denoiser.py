@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -6,7 +7,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from hoi.errors import InputError
-from hoi.prior.denoiser import Denoiser, denoising_levels, noise_schedule
+from hoi.imports import shipped_prior
+from hoi.prior.denoiser import ChannelStatistics, Denoiser, denoising_levels, noise_schedule
 
 from .scenes import NETWORK, SCHEDULE, denoiser, spec
 
@@ -98,6 +100,25 @@ def test_saved_weights_come_back(tmp_path):
     assert torch.equal(back.predict_noise(x, given, c, t), d.predict_noise(x, given, c, t))
     assert back.spec == d.spec and (tmp_path / "weights/README.md").read_text() == "card"
     assert not any(p.requires_grad for p in back.parameters())
+
+
+def test_statistics_are_saved_with_the_weights(tmp_path):
+    other = ChannelStatistics(mean=(0.0, 0.1, 0.2, 0.3, 0.4))
+    denoiser(statistics=other).save(tmp_path / "weights", "card")
+    back = Denoiser.load(tmp_path / "weights")
+    assert back.spec.statistics == other and back.mean.flatten().tolist() == pytest.approx(other.mean)
+
+
+def test_shipped_weights_have_the_statistics_that_they_do_not_name():
+    folder = Path(shipped_prior()[0])
+    assert "statistics" not in json.loads((folder / "config.json").read_text())
+    d = Denoiser.load(folder)
+    found = {name: getattr(d, name).flatten().tolist() for name in ("range", "mean", "follows")}
+    assert found["range"] == [0.5, 1.0, 1.0, 1.0, 3.0]
+    assert found["mean"] == pytest.approx([-0.30, 0.0, 0.0, 0.12, -0.06])
+    assert found["follows"] == pytest.approx([0.70, 0.36, 0.36, 0.63, 0.72])
+    assert d.variance.flatten().tolist() == pytest.approx([0.39**2, 0.22**2, 0.22**2, 0.28**2, 0.28**2])
+    assert d.spec.categories == ("object", "mug", "bottle", "kettle", "bowl", "knife", "toycar")
 
 
 @pytest.fixture

@@ -108,6 +108,17 @@ def test_barycentric_weights_by_hand():
     assert torch.allclose(barycentric(triangle, torch.tensor([[1.0, 2.0, 1.0]])), torch.tensor([[0.25, 0.25, 0.5]]))
 
 
+def test_a_mesh_with_holes_has_an_inside():
+    """Every tenth face is missing: one ray in ten leaves through a hole, most do not."""
+    import trimesh
+
+    ball = trimesh.creation.icosphere(4, 0.04)
+    faces = np.asarray(ball.faces)[np.random.default_rng(0).random(len(ball.faces)) > 0.1]
+    grid = grid_sdf(np.asarray(ball.vertices), faces, 0.003, 40_000, 0.02)
+    way = torch.nn.functional.normalize(torch.randn(500, 3, generator=torch.Generator().manual_seed(0)), dim=-1)
+    assert (grid(0.025 * way) < 0).float().mean() > 0.99 and (grid(0.055 * way) > 0).float().mean() > 0.99
+
+
 def test_a_mesh_on_a_grid_is_the_function_itself():
     import trimesh
 
