@@ -3,7 +3,7 @@
 A section belongs to the stage of the same name. Unknown keys are refused. Hardware, paths and threads are not settings.
 """
 
-from hoi.config.base import HandChoice, Section
+from hoi.config.base import RATE, HandChoice, Section
 from hoi.config.clips import (
     Detectron2,
     GraspSettings,
@@ -42,6 +42,7 @@ from hoi.config.prior import (
 from hoi.config.results import MakeFigure, MakeReport, MakeTable, Registration, ReportClip, ScoreClip, ShowClip
 
 __all__ = [
+    "RATE",
     "Detectron2",
     "FitClip",
     "FitField",

@@ -9,6 +9,8 @@ NonNegative = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 
+RATE = 15.0  # frames a second at which settings of motion hold; frames farther apart may move more (hoi.hand.fitting, hoi.fit)
+
 
 class Section(BaseModel):
     """A group of settings; a key that is not listed is an error."""

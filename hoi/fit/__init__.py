@@ -4,10 +4,10 @@ Reads hoi.prior (the denoiser that is distilled, and its renderer).
 """
 
 from hoi.fit.distil import Prior
-from hoi.fit.fit import fit
+from hoi.fit.fit import at_rate, fit
 from hoi.fit.observations import Fit, Observations
 from hoi.fit.start import Beginning, begin
 from hoi.fit.state import State
 from hoi.fit.variables import Variables
 
-__all__ = ["Beginning", "Fit", "Observations", "Prior", "State", "Variables", "begin", "fit"]
+__all__ = ["Beginning", "Fit", "Observations", "Prior", "State", "Variables", "at_rate", "begin", "fit"]

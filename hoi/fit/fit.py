@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import trimesh
 
-from hoi.config import FitClip
+from hoi.config import RATE, FitClip
 from hoi.errors import InputError
 from hoi.fit.distil import Prior
 from hoi.fit.hull import fit_hull
@@ -13,6 +13,16 @@ from hoi.fit.outline import under_its_mask
 from hoi.fit.sdf import fit_sdf
 from hoi.fit.state import Keep, State
 from hoi.fit.template import fit_template
+
+
+def at_rate(settings: FitClip, fps: float) -> FitClip:
+    """The same expectation of how hands and objects move where frames are farther apart than the weights are for (RATE).
+
+    As the tracker's (hoi.hand.fitting): a grasp wanders, and velocity too, as random walks in time do.
+    """
+    w, often = settings.weights, min(fps / RATE, 1.0)
+    slower = {"temporal": w.temporal * often, "camera_smooth": w.camera_smooth * often**3}
+    return settings.model_copy(update={"weights": w.model_copy(update=slower)})
 
 
 def fit(

@@ -21,7 +21,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from hoi.config import HandFitting
+from hoi.config import RATE, HandFitting
 from hoi.errors import DataFailure, InputError
 from hoi.geometry.cameras import project
 from hoi.geometry.rotations import axis_angle_to_matrix, rigid
@@ -115,6 +115,21 @@ def motion_matrix(n: int, settings: HandFitting) -> Float[Tensor, "N N"]:
     return (
         acceleration.T @ acceleration / settings.acceleration_sigma_m**2
         + velocity.T @ velocity / settings.velocity_sigma_m**2
+    )
+
+
+def at_rate(settings: HandFitting, fps: float) -> HandFitting:
+    """The same expectation of how hands move where frames are farther apart than the settings are for (RATE).
+
+    Velocity as a random walk in time: it changes by the square root of the time between frames, and what a frame's acceleration
+    moves by its power of 1.5. Else few frames a second would be held to the slow motion of many.
+    """
+    apart = max(RATE / fps, 1.0)
+    return settings.model_copy(
+        update={
+            "acceleration_sigma_m": settings.acceleration_sigma_m * apart**1.5,
+            "velocity_sigma_m": settings.velocity_sigma_m * apart**0.5,
+        }
     )
 
 

@@ -14,9 +14,9 @@ import trimesh
 from hoi.artefacts import Output, Product, read_npz, whole, write_json, write_npz
 from hoi.checkpoint import Checkpoint
 from hoi.clip import read_clip
-from hoi.config import FitClip
+from hoi.config import RATE, FitClip
 from hoi.errors import InputError
-from hoi.fit import Observations, Prior, State, fit
+from hoi.fit import Observations, Prior, State, at_rate, fit
 from hoi.fit.optimise import TERMS
 from hoi.hand.choice import hand_of
 from hoi.present.hands import skinned_hand
@@ -46,11 +46,12 @@ def fit_clip(
     learned = _learned(prior, source.info.category, config.prior.text_encoder)
     templates = _templates(source.info.category, config)
     data = [p for given in (hands, masks, *prior) for p in (given, *sorted(given.rglob("*"))) if p.is_file()]
-    decides = {"seed": seed, "category": source.info.category, "fit_clip": config.model_dump(mode="json", exclude=FREE)}
+    moving = at_rate(config, source.info.fps or RATE)
+    decides = {"seed": seed, "category": source.info.category, "fit_clip": moving.model_dump(mode="json", exclude=FREE)}
     own = Checkpoint.of("fit_clip", checkpoint, data, decides)
     with Session(own, 60 * config.checkpoint_minutes) as session:
         with Progress("fit_clip") as progress:
-            result = fit(observed, config, seed, progress, learned, templates, session.resumed(), session.keep)
+            result = fit(observed, moving, seed, progress, learned, templates, session.resumed(), session.keep)
         seconds = session.seconds()
         with whole(mesh) as path:
             result.mesh.export(path)
@@ -61,7 +62,7 @@ def fit_clip(
         hand = skinned_hand(hand_of(p), p["pose"], p["betas"], p["T_cam_hand"])
         height, width = observed.object_mask.shape[1:]
         write_scene_glb(
-            scene, result.mesh, p["T_cam_obj"], hand, p["K"].mean(0), (width, height), float(source.info.fps or 15)
+            scene, result.mesh, p["T_cam_obj"], hand, p["K"].mean(0), (width, height), float(source.info.fps or RATE)
         )
         code = code_of("track_hand", "mask_clip", "fit_clip")
         rests_on = {"hands": str(tracked.get("tracker", "")), "masks": str(masked.get("masker", ""))}

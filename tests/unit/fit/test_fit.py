@@ -10,7 +10,7 @@ import yaml
 from hoi.config import FitClip
 from hoi.errors import DataFailure, InputError
 from hoi.field.rasterise import Topology, raster
-from hoi.fit import Observations, fit, sdf
+from hoi.fit import Observations, at_rate, fit, sdf
 from hoi.fit.variables import Variables
 from hoi.geometry.rotations import axis_angle_to_matrix, rigid
 from hoi.hand.model import load_hand
@@ -93,6 +93,13 @@ def test_a_fit_on_a_gpu_is_as_good_as_one_on_the_cpu(kernel, monkeypatch):
     on_gpu = _off(kernel)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert abs(on_gpu - _off("torch")) < 0.003
+
+
+def test_steadiness_counts_less_between_frames_farther_apart():
+    settings = _settings()
+    slow, w = at_rate(settings, 7.5), settings.weights
+    assert slow.weights.camera_smooth == w.camera_smooth / 8 and slow.weights.temporal == w.temporal / 2
+    assert at_rate(settings, 15.0) == at_rate(settings, 120.0) == settings
 
 
 def test_same_seed_same_mesh():

@@ -16,6 +16,7 @@ from hoi.hand.fitting import (
     HandFit,
     Observed,
     State,
+    at_rate,
     bone_directions,
     energy,
     fit_hand,
@@ -106,6 +107,27 @@ def test_noisy_keypoints(settings):
     px, rel = observe(X, 3, 0.005)
     Y = fitted_keypoints(fit_hand(px, rel, np.ones(20, np.float32), K.numpy(), load_hand("right"), settings), "right")
     assert root_error_mm(Y, X) < 6
+
+
+def test_frames_farther_apart_may_move_more(settings):
+    """A hand that swings 5 cm in three seconds, seen five times a second; held to the motion of fifteen, it is lost."""
+    n = 15
+    swing = np.sin(2 * np.pi * np.arange(n) / 15)[:, None, None] * np.array([0.05, 0.0, 0.05])
+    X = (made_clip(n, "right", seed=2) + swing).astype(np.float32)
+    px, rel = observe(X, 1, 0.005)
+
+    def depth_error(s: HandFitting) -> float:
+        fit = fit_hand(px, rel, np.ones(n, np.float32), K.numpy(), load_hand("right"), s)
+        return float(np.abs(fitted_keypoints(fit, "right")[:, 0, 2] / X[:, 0, 2] - 1).mean())
+
+    assert depth_error(at_rate(settings, 5.0)) < 0.04 < 0.09 < depth_error(settings)
+
+
+def test_settings_hold_from_15_frames_a_second_on(settings):
+    assert at_rate(settings, 15.0) == at_rate(settings, 60.0) == settings
+    slow = at_rate(settings, 3.75)
+    assert slow.acceleration_sigma_m == pytest.approx(8 * settings.acceleration_sigma_m)
+    assert slow.velocity_sigma_m == pytest.approx(2 * settings.velocity_sigma_m)
 
 
 def test_gross_outliers_hardly_pull(settings):
