@@ -33,6 +33,8 @@ from hoi.hand.normal_equations import ANGLES, BETAS, NormalEquations, carried_of
 BONE_FROM = (0, 1, 2, 3, 0, 5, 6, 7, 0, 9, 10, 11, 0, 13, 14, 15, 0, 17, 18, 19)
 BONE_TO = tuple(range(1, 21))
 MIDDLE_KNUCKLE = 4  # of MANO's joints
+APART = (1.0, 3.0, 9.0)  # times the time between frames is taken to be, until the motion fits the keypoints
+EXPLAINED = 0.8  # share of the frames whose keypoints a fit must be near, to half of what counts as an outlier
 
 
 class HandFit(NamedTuple):
@@ -218,6 +220,13 @@ def minimise(state: State, hand: HandModel, seen: Observed, settings: HandFittin
     return state
 
 
+def explained(state: State, hand: HandModel, seen: Observed, cutoff: float) -> float:
+    """The share of the frames with a hand in which most keypoints are where they were seen, to so many sigmas."""
+    gap_px = (project(seen.K, keypoints_cam(state, hand, seen.offsets_m)) - seen.keypoints_px).norm(dim=-1)
+    close = gap_px.median(1).values < cutoff * seen.sigma_px
+    return float(close[seen.confidence > 0].double().mean())
+
+
 @contextmanager
 def one_thread() -> Iterator[None]:
     """torch on one thread: matrices are 51 x 51, and threads that wait for each other cost 30 times more."""
@@ -252,7 +261,7 @@ def fit_hand(
     """The hand model in every frame of a clip, from 2D keypoints (pixels) and relative 3D ones (metres, camera axes).
 
     Keypoints in OpenPose's order; the relative ones may have any origin. Frames of confidence 0 are bridged by smooth
-    motion and their keypoints not read.
+    motion and their keypoints not read. A rate that is not known or not true shows: more motion is then allowed.
     """
     check(keypoints_px, confidence)
     hand = copy.deepcopy(hand).double()
@@ -274,8 +283,12 @@ def fit_hand(
     )
     with one_thread():
         R, t, angles = initialise(hand, px, rel, c, K_, seen.offsets_m)
-        state = State(R, t, angles, torch.zeros(hand.shape_basis.shape[-1], dtype=torch.float64))
-        for widen in (3.0, 1.0):  # graduated non-convexity: far points count at first
-            state = minimise(state, hand, seen, settings, widen * settings.outlier_sigmas)
+        start = State(R, t, angles, torch.zeros(hand.shape_basis.shape[-1], dtype=torch.float64))
+        for apart in APART:
+            state, moving = start, at_rate(settings, RATE / apart)
+            for widen in (3.0, 1.0):  # graduated non-convexity: far points count at first
+                state = minimise(state, hand, seen, moving, widen * settings.outlier_sigmas)
+            if explained(state, hand, seen, settings.outlier_sigmas / 2) > EXPLAINED:
+                break
     fitted = (rigid(state.R_cam_hand, state.transl), hand.pose_from_angles(state.angles), state.betas)
     return HandFit(*(x.numpy().astype(np.float32) for x in fitted))

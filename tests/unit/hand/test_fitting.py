@@ -123,6 +123,16 @@ def test_frames_farther_apart_may_move_more(settings):
     assert depth_error(at_rate(settings, 5.0)) < 0.04 < 0.09 < depth_error(settings)
 
 
+def test_a_rate_that_is_not_true_shows(settings):
+    """The swing in which keypoints and motion do not agree at all: more is allowed, though nobody said so."""
+    n = 15
+    swing = np.sin(2 * np.pi * np.arange(n) / 12)[:, None, None] * np.array([0.08, 0.0, 0.08])
+    X = (made_clip(n, "right", seed=2) + swing).astype(np.float32)
+    px, rel = observe(X, 1, 0.005)
+    fit = fit_hand(px, rel, np.ones(n, np.float32), K.numpy(), load_hand("right"), settings)
+    assert np.abs(fitted_keypoints(fit, "right")[:, 0, 2] / X[:, 0, 2] - 1).mean() < 0.08  # 0.42 at the rate given
+
+
 def test_settings_hold_from_15_frames_a_second_on(settings):
     assert at_rate(settings, 15.0) == at_rate(settings, 60.0) == settings
     slow = at_rate(settings, 3.75)
