@@ -15,13 +15,7 @@ SHIPPED = (
     "weights/*.json",
 )  # data beside the code
 NETWORK = ("config.json", "model.safetensors")  # in a folder of weights, beside its card
-BLOCKS = (
-    "body",
-    "orelse",
-    "finalbody",
-    "handlers",
-    "cases",
-)  # of a statement: all that statements, hence imports, stand in
+BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")  # of a statement: where others, hence imports, stand
 PASSED_AS_PARAMETERS = {"hoi.config"}  # settings reach a stage as parameters, which Snakemake watches by itself
 
 

@@ -102,10 +102,8 @@ def score_shape(pred: trimesh.Trimesh, true: trimesh.Trimesh, settings: ScoreCli
         [sample_surface(*_surface(mesh), n, seed + i) for i, mesh in enumerate((pred, true))]
         for n in (settings.samples, FOREHOI_POINTS)
     )
-    search, few = (
-        Search(**settings.registration.model_dump()),
-        slice(None, None, max(1, settings.samples // HOLD_SAMPLES)),
-    )
+    search = Search(**settings.registration.model_dump())
+    few = slice(None, None, max(1, settings.samples // HOLD_SAMPLES))
     vertices_p, vertices_t = np.asarray(pred.vertices), np.asarray(true.vertices)
     return {
         **protocols.diffhoi(p, t, search),

@@ -58,6 +58,8 @@ def united(
     whole = solid(vertices, faces)
     parts = [] if whole is None else whole.decompose()
     bodies = [part for part in parts if part.volume() > 0]
+    if len(bodies) < 2:
+        return vertices, faces
     around = manifold3d.Manifold.batch_boolean(bodies, manifold3d.OpType.Add)
     if around.volume() > (1 - OVERLAP) * sum(body.volume() for body in bodies):
         return vertices, faces

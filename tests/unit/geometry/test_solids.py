@@ -85,6 +85,10 @@ def test_parts_side_by_side_stay_as_they_are():
     vertices, faces = united(np.asarray(both.vertices), np.asarray(both.faces))
     np.testing.assert_array_equal(vertices, both.vertices)
     np.testing.assert_array_equal(faces, both.faces)
+    turned = np.asarray(cube.faces).copy()
+    turned[0] = turned[0, ::-1]  # watertight, but no surface for booleans
+    assert solid(np.asarray(cube.vertices), turned) is None
+    np.testing.assert_array_equal(united(np.asarray(cube.vertices), turned)[1], turned)
 
 
 def test_an_open_still_surface_has_no_volume():
