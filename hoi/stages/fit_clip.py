@@ -116,10 +116,11 @@ class Session:
 
 
 def _body(history: pd.DataFrame) -> str:
-    """Whence the sides are that no view tells: recalled, imagined, or none of both, by the terms that held the fit in any step;
-    what is recalled is not given up for what is imagined, and comes first.
+    """Whence the sides are that no view tells: recalled, imagined, or none of both, by the term that held the fit last: score
+    distillation does not in every step.
     """
-    return next((name for name, term in TERMS.items() if term in history), "none")
+    held = {name: history[term].last_valid_index() for name, term in TERMS.items() if term in history}
+    return max((name for name, step in held.items() if step is not None), key=held.__getitem__, default="none")
 
 
 def _learned(prior: list[Path], category: str | None, text_encoder: str | None) -> Prior | None:
