@@ -159,10 +159,9 @@ def _in_object(placed: Placed) -> Float[np.ndarray, "N V 3"]:
     return placed.hand.vertices_cam @ T[:, :3, :3].transpose(0, 2, 1) + T[:, None, :3, 3]
 
 
-def _to_surface(placed: Placed) -> Float[np.ndarray, "N V"]:
+def _to_surface(placed: Placed, surface: tuple[np.ndarray, np.ndarray]) -> Float[np.ndarray, "N V"]:
     """Distances of the hand's vertices to the object, negative inside where the object is closed; infinite far away."""
-    surface, closed = _surface(placed.mesh), placed.mesh.is_watertight
-    return distances_within(united(*surface) if closed else surface, _in_object(placed), 2 * CONTACT_M, closed)
+    return distances_within(surface, _in_object(placed), 2 * CONTACT_M, placed.mesh.is_watertight)
 
 
 def score_contact(pred: Placed, true: Placed) -> Metrics:
@@ -172,14 +171,15 @@ def score_contact(pred: Placed, true: Placed) -> Metrics:
     """
     if pred.mesh is None or pred.hand is None or pred.T_cam_obj is None:
         return {}
-    near = _to_surface(pred)
+    surface = united(*_surface(pred.mesh))
+    near = _to_surface(pred, surface)
     out: Metrics = {"contact_ratio": contact.contact_ratio(near, CONTACT_M)}
     if pred.mesh.is_watertight:
-        volumes = shared_volumes_m3(united(*_surface(pred.mesh)), _in_object(pred), pred.hand.faces)
+        volumes = shared_volumes_m3(surface, _in_object(pred), pred.hand.faces)
         out["penetration_mm"] = contact.penetration_mm(near)
         out["intersection_cm3"] = None if volumes is None else float(1e6 * volumes.mean())
     if {"shape", "poses", "hand"} <= true.known() and np.array_equal(true.hand.faces, pred.hand.faces):
-        truly = _to_surface(true)
+        truly = _to_surface(true, united(*_surface(true.mesh)))
         for mm in (2, 5):
             found = contact.contact_agreement(near, truly, mm / 1000)
             out |= zip((f"contact_{name}_{mm}mm" for name in ("precision", "recall", "f1")), found, strict=True)
