@@ -2,7 +2,7 @@
 FROM python:3.11-slim-bookworm
 RUN apt-get update && apt-get install -y --no-install-recommends make git && rm -rf /var/lib/apt/lists/*
 WORKDIR /opt/hoi
-COPY pyproject.toml requirements-hand-detector.txt Makefile README.md LICENSE ./
+COPY pyproject.toml environment.post-deploy.sh Makefile README.md LICENSE ./
 COPY scripts scripts
 COPY hoi hoi
 RUN make install && rm -rf /var/lib/apt/lists/* /root/.cache

@@ -52,16 +52,13 @@ benchmark: $(READY) ## speed of the field's kernels and of the prior's network o
 
 install: $(READY) ## .venv with everything pinned
 
-$(READY): pyproject.toml requirements-hand-detector.txt scripts/system_libraries.sh
+$(READY): pyproject.toml environment.post-deploy.sh scripts/system_libraries.sh
 	@test -n "$(PYTHON)" || { echo "hoi needs Python >= 3.11 with venv: apt-get install python3 python3-venv"; exit 1; }
 	@bash scripts/system_libraries.sh
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "hoi needs venv: apt-get install python3-venv"; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --quiet --editable '.[dev]'
-	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --quiet --no-deps --require-hashes \
-		--only-binary=:all: --python-version 3.12 --platform manylinux_2_28_x86_64 --upgrade \
-		--target "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" \
-		--requirement requirements-hand-detector.txt
+	bash environment.post-deploy.sh
 	@touch $@
 
 $(TOOLS): $(READY) scripts/test_tools.sh scripts/node/package-lock.json
@@ -69,4 +66,4 @@ $(TOOLS): $(READY) scripts/test_tools.sh scripts/node/package-lock.json
 	@touch $@
 
 clean: ## remove results (the environment stays)
-	find results -mindepth 1 ! -name README.md -delete
+	find results -mindepth 1 ! -path results/README.md -delete

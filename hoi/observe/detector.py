@@ -22,6 +22,7 @@ MODELS = {
     "palm_detection/palm_detection_full.tflite": "1b14e9422c6ad006cde6581a46c8b90dd573c07ab7f3934b5589e7cea3f89a54",
     "hand_landmark/hand_landmark_full.tflite": "11c272b891e1a99ab034208e23937a8008388cf11ed2a9d776ed3d01d0ba00e3",
 }
+INSTALL = "`bash environment.post-deploy.sh`"  # what to do where they lack
 LANDMARK_PX = 224
 
 
@@ -59,11 +60,13 @@ def model_bytes(name: str) -> bytes:
     spec = importlib.util.find_spec("mediapipe")
     path = Path(next(iter(spec.submodule_search_locations)), "modules", name) if spec else Path("mediapipe", name)
     if not path.is_file():
-        raise InputError(path, "no such file", "the hand detector's network", "run `make install`, which installs it")
+        raise InputError(
+            path, "no such file", "the hand detector's network", f"run `make install`; with conda {INSTALL}"
+        )
     content = path.read_bytes()
     found = hashlib.sha256(content).hexdigest()
     if found != MODELS[name]:
-        raise InputError(path, f"SHA-256 {found}", MODELS[name], "remove mediapipe, then run `make install`")
+        raise InputError(path, f"SHA-256 {found}", MODELS[name], f"remove mediapipe, then {INSTALL}")
     return content
 
 

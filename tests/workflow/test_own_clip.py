@@ -23,7 +23,7 @@ RECORDER = '#!/bin/sh\n[ "$2" = hoi ] && printf "%s\\n" "$@" >> words\nexit 0\n'
 def folder(tmp_path):
     """A checkout in which `python` and `snakemake` write down what they are told."""
     shutil.copy(ROOT / "Makefile", tmp_path)
-    for name in ("pyproject.toml", "requirements-hand-detector.txt", "scripts/system_libraries.sh"):
+    for name in ("pyproject.toml", "environment.post-deploy.sh", "scripts/system_libraries.sh"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     (tmp_path / ".venv/bin").mkdir(parents=True)
