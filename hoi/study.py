@@ -4,10 +4,12 @@ A variant is data: sections of settings that it changes. Where two variants have
 stages before it, the first of them in the config owns the file and the other uses it.
 """
 
+import csv
 import json
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
@@ -43,6 +45,9 @@ UPSTREAM = {
 }
 
 
+GROUPS = {*ClipRow.model_fields, "frames"}  # what a table's rows may be grouped by
+
+
 class Study(BaseModel):
     """Everything that the config files say, validated when the Snakefile is parsed."""
 
@@ -76,6 +81,8 @@ class Study(BaseModel):
             for name in getattr(self, kind):
                 if not NAME.fullmatch(name):
                     raise ValueError(f"{kind}: {name!r}: letters, digits, _ and - only")
+        if "truth" in self.variants:
+            raise ValueError("variants: 'truth' is what the report calls the truth: choose another name")
         for name, changes in self.variants.items():
             for section in changes:
                 if section not in UPSTREAM:
@@ -144,10 +151,29 @@ def read_study(config: dict[str, Any], where: str = "config/config.yaml and over
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
-        raise InputError(
-            f"{where}: {key or 'variants or tables'}", repr(first["input"])[:200], first["msg"],
-            "correct the key; config/README.md and hoi/config list them",
-        ) from error  # fmt: skip
+        todo = "correct the key; config/README.md and hoi/config list them"
+        if not key:  # of names that refer to each other: the input is all that was read
+            found = first["msg"].removeprefix("Value error, ")
+            raise InputError(where, found, "names as they are listed", todo) from error
+        raise InputError(f"{where}: {key}", repr(first["input"])[:200], first["msg"], todo) from error
+
+
+def check_named(study: Study, clips: Iterable[str], reported: Path) -> None:
+    """Refuse tables and figures that name clips, columns of the clips table, or sets of others' numbers that there are not."""
+    with reported.open(newline="") as file:
+        sets = {row["set"] for row in csv.DictReader(file, delimiter="\t")}
+    for name, table in study.tables.items():
+        if table.group_by not in GROUPS:
+            _refuse(f"tables.{name}.group_by", table.group_by, GROUPS)
+        for unknown in set(table.reported) - sets:
+            _refuse(f"tables.{name}.reported", unknown, sets)
+    for name, figure in study.figures.items():
+        if figure.clips and not set(figure.clips) & set(clips):
+            _refuse(f"figures.{name}.clips", ", ".join(figure.clips), clips)
+
+
+def _refuse(where: str, found: str, known: Iterable[str]) -> NoReturn:
+    raise InputError(where, repr(found), f"one of {', '.join(sorted(known))}", "correct it, or the clips table")
 
 
 def _merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

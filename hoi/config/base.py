@@ -15,7 +15,7 @@ RATE = 15.0  # frames a second at which settings of motion hold; frames farther 
 class Section(BaseModel):
     """A group of settings; a key that is not listed is an error."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class HandChoice(Section):

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from hoi.config.base import Count, Fraction, NonNegative, Positive, Section
 
@@ -36,6 +36,12 @@ class ProceduralSettings(GraspSettings):
     supersampling: Count
     shadow_rays: Count
     ambient_rays: Count
+
+    @model_validator(mode="after")
+    def _near_is_nearer(self) -> "ProceduralSettings":
+        if self.near_m >= self.far_m:
+            raise ValueError(f"near_m {self.near_m} is not below far_m {self.far_m}")
+        return self
 
 
 class MediaLimits(Section):

@@ -30,6 +30,12 @@ class MaskData(Section):
     supersampling: Count
     keypoints: KeypointErrors
 
+    @model_validator(mode="after")
+    def _some_to_train_on(self) -> "MaskData":
+        if self.held_out >= self.shards:
+            raise ValueError(f"{self.held_out} shards held out of {self.shards}: none to train on")
+        return self
+
 
 class MaskNetwork(Section):
     """The U-Net, and the square about the hand that it sees: pixels a side, and hand sizes from its middle to its sides."""

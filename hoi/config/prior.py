@@ -79,6 +79,12 @@ class PriorData(Section):
     views_per_clip: Count
     apart_m: Positive
 
+    @model_validator(mode="after")
+    def _some_to_train_on(self) -> "PriorData":
+        if self.table is None and self.held_out >= self.shards + len(self.clips):
+            raise ValueError(f"{self.held_out} shards held out of {self.shards + len(self.clips)}: none to train on")
+        return self
+
 
 class PriorMemory(Section):
     """The objects that the prior remembers: training instances from seed `first` on, of every category."""

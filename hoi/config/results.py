@@ -2,9 +2,20 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, model_validator
 
 from hoi.config.base import Count, Positive, Section
+from hoi.metrics import METRICS
+
+
+def _measured(key: str) -> str:
+    """A key of METRICS, or an error that lists them."""
+    if key not in METRICS:
+        raise ValueError(f"no such metric; one of {', '.join(METRICS)}")
+    return key
+
+
+MetricKey = Annotated[str, AfterValidator(_measured)]
 
 
 class Registration(Section):
@@ -37,13 +48,13 @@ class ShowClip(Section):
 class MakeTable(Section):
     """One table: which variants, in which order, which metrics (keys of hoi.metrics.METRICS), and what groups its rows.
 
-    `group_by` is a column of the clips table or a key of the scores, such as `frames`. `interval` adds the 95 % bootstrap
+    `group_by` is a column of the clips table, or `frames`. `interval` adds the 95 % bootstrap
     interval of each mean over clips. `reported` names sets of config/reported.tsv that are listed below, never mixed in.
     `mixed: allow` lets in rows that different code or settings made.
     """
 
     variants: list[str]
-    columns: list[str]
+    columns: list[MetricKey]
     caption: str = ""
     group_by: str = "category"
     interval: bool = False
@@ -66,6 +77,15 @@ class MakeFigure(Section):
     x_label: str = ""
     tile_px: Count = 240
 
+    @model_validator(mode="after")
+    def _drawable(self) -> "MakeFigure":
+        """A known metric, and a value of x a variant, where these are drawn."""
+        if self.kind == "error":
+            _measured(self.metric)
+            if len(self.x) != len(self.variants):
+                raise ValueError(f"{len(self.x)} values of x for {len(self.variants)} variants")
+        return self
+
 
 class ReportClip(Section):
     """One clip's page of the report."""
@@ -82,4 +102,4 @@ class ReportClip(Section):
 class MakeReport(Section):
     """The report's first page: which metrics its table of clips has (keys of hoi.metrics.METRICS)."""
 
-    columns: list[str]
+    columns: list[MetricKey]

@@ -5,7 +5,7 @@ import yaml
 
 from hoi.errors import InputError
 from hoi.imports import PACKAGE
-from hoi.study import read_study
+from hoi.study import check_named, read_study
 from hoi.table import ClipRow, read_table
 
 CONFIG = yaml.safe_load((PACKAGE.parent / "config/config.yaml").read_text())
@@ -45,12 +45,47 @@ def test_config_is_valid_and_oracle_differs_only_where_it_says():
             "report_clip: unknown variants ['nobody']",
         ),
         (changed(mask_clip=CONFIG["mask_clip"] | {"masker": "magic"}), "mask_clip.masker"),
+        (changed(variants={"truth": {}}), "'truth'"),
+        (changed(tables={"main": CONFIG["tables"]["main"] | {"columns": ["f5", "cd_cm"]}}), "tables.main.columns.1"),
+        (changed(make_report={"columns": ["cd_cm"]}), "make_report.columns.0"),
+        (changed(figures={"a": {"kind": "error", "variants": ["oracle"], "metric": "f55", "x": [0]}}), "f55"),
+        (
+            changed(figures={"a": {"kind": "error", "variants": ["oracle"], "metric": "f5", "x": [0, 1]}}),
+            "2 values of x",
+        ),
+        (changed(prior_data=CONFIG["prior_data"] | {"held_out": 40}), "none to train on"),
+        (changed(mask_data=CONFIG["mask_data"] | {"held_out": 400}), "none to train on"),
+        (
+            changed(fit_clip=CONFIG["fit_clip"] | {"rates": CONFIG["fit_clip"]["rates"] | {"table": float("inf")}}),
+            "finite",
+        ),
     ],
 )
 def test_unknown_keys_and_values_are_refused(config, key):
     with pytest.raises(InputError) as error:
         read_study(config)
     assert key in str(error.value) and "next:" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "found"),
+    [
+        ({"tables": {"main": CONFIG["tables"]["main"] | {"group_by": "catgory"}}}, "tables.main.group_by"),
+        ({"tables": {"main": CONFIG["tables"]["main"] | {"reported": ["hoi4dd"]}}}, "tables.main.reported"),
+        ({"figures": {"a": {"kind": "gallery", "variants": ["oracle"], "clips": ["nope"]}}}, "figures.a.clips"),
+    ],
+)
+def test_names_that_are_nowhere_are_refused(changes, found):
+    reported = PACKAGE.parent / "config/reported.tsv"
+    with pytest.raises(InputError, match=found):
+        check_named(read_study(changed(**changes)), ["mug_0"], reported)
+    check_named(read_study(CONFIG), ["mug_0"], reported)
+
+
+def test_names_that_do_not_agree_are_told_without_the_whole_config():
+    with pytest.raises(InputError) as error:
+        read_study(changed(variants={"../x": {}}))
+    assert "found:    variants: '../x': letters" in str(error.value)
 
 
 def test_equal_stages_are_shared():

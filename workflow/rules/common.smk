@@ -5,13 +5,14 @@ from pathlib import Path
 
 from hoi.imports import NETWORK, shipped_masks, shipped_prior
 from hoi.provenance import code_digest
-from hoi.study import read_study
+from hoi.study import check_named, read_study
 from hoi.table import DATASETS, joined, read_table, row_json
 
 study = read_study(config)
 clips = read_table(study.clips)
 training = read_table(study.prior_data.table) if study.prior_data.table else {}
 known_clips = joined(clips, training)
+check_named(study, clips, Path("config/reported.tsv"))
 own_python = f'export PATH="{Path(sys.executable).parent}:$PATH"; '
 own_package = f'export PYTHONPATH="{workflow.basedir}:${{{{PYTHONPATH:-}}}}"; '
 records = "export HOI_RECORDS=results/provenance; "  # hoi/records.py
