@@ -13,6 +13,7 @@ from hoi.artefacts import raise_recorded, read_json
 from hoi.category import unknown_category
 from hoi.clip import read_clip
 from hoi.errors import DataFailure, InputError
+from hoi.present.site.pages import shown
 from hoi.present.tables import failures as failed_lines
 from hoi.table import read_table
 
@@ -106,8 +107,8 @@ def _table(path: Path, console: Console) -> Table:
 
 
 def _short(cell: str) -> str:
-    """A number in three digits; anything else as it is."""
+    """A number in three digits, or whole; anything else as it is."""
     try:
-        return f"{float(cell):.3g}" if "." in cell else cell
+        return shown(float(cell)) if "." in cell else cell
     except ValueError:
         return cell

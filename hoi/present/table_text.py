@@ -84,16 +84,21 @@ def to_markdown(
     lines = ["| " + " | ".join(_heads(definition)) + " |", "|---|---|" + "---:|" * (2 + len(definition.columns))]
     for cells in _grid(rows, definition, lambda text: f"**{text}**", lambda text: text):
         lines.append("| " + " | ".join(cells) + " |")
-    note = NOTES + (" [low, high]: 95 % bootstrap interval over clips." if definition.interval else "")
-    lines += ["", f"{definition.caption} {note}".strip()]
+    lines += ["", _notes(definition)]
     if failed:
         lines += ["", "Failures:", "", *(f"- {_plain(line)}" for line in failed)]
     for name in dict.fromkeys(r["set"] for r in reported):
         lines += ["", f"Reported by others ({name}); {UNLIKE}:", ""]
         methods, heads = _others([r for r in reported if r["set"] == name])
         lines += ["| method | " + " | ".join(heads) + " | kind | source |", "|---|" + "---:|" * len(heads) + "---|---|"]
-        lines += ["| " + " | ".join(cells) + " |" for cells in methods]
+        lines += ["| " + " | ".join(map(_plain, cells)) + " |" for cells in methods]
     return "\n".join(lines) + "\n"
+
+
+def _notes(definition: MakeTable) -> str:
+    """What stands below a table: its caption, and how to read it."""
+    note = NOTES + (" [low, high]: 95 % bootstrap interval over clips." if definition.interval else "")
+    return f"{definition.caption} {note}".strip()
 
 
 def _plain(text: str) -> str:
@@ -127,6 +132,7 @@ def to_latex(
     for cells in grid:
         lines += (["\\midrule"] if cells[0] else []) + [" & ".join(map(_tex, cells)) + r" \\"]
     lines += ["\\bottomrule", "\\end{tabular}"]
+    lines += ["", "\\par\\smallskip\\footnotesize " + _tex(_notes(definition).replace("`", ""))]
     if failed:
         lines += ["", "\\par\\smallskip\\footnotesize Failures: " + _tex("; ".join(failed)) + "."]
     for name in dict.fromkeys(r["set"] for r in reported):

@@ -69,9 +69,6 @@ def table_rows(
     `groups`: columns of the clips table, by clip. Clips without a truth are in no mean: a mask IoU of a real video beside
     that of made clips would mix two things.
     """
-    unknown = [key for key in definition.columns if key not in METRICS]
-    if unknown:
-        raise InputError("tables: columns", repr(unknown[0]), ", ".join(METRICS), "correct the table's columns")
     rows = []
     for variant in definition.variants:
         mine = [score for score in scores if score["variant"] == variant]
@@ -80,7 +77,8 @@ def table_rows(
         for group in dict.fromkeys(name for name, _ in named):
             members = [score for name, score in named if name == group]
             rows.append(_row(variant, group, members, definition.columns, seed))
-        rows.append(_row(variant, "mean", known, definition.columns, seed))
+        if known:
+            rows.append(_row(variant, "mean", known, definition.columns, seed))
         for score in mine:
             if score.get("f5") is None:
                 rows.append(_row(variant, f"{score['clip']} (no true shape)", [score], definition.columns, seed))
@@ -89,7 +87,7 @@ def table_rows(
 
 def _group(score: Score, key: str, groups: Mapping[str, Mapping[str, Any]]) -> str:
     row = groups.get(score["clip"], {})
-    if key not in row and key not in score:
+    if key not in row and key not in score and not score["failed"]:
         found = ", ".join(sorted({*row, *score}))
         raise InputError(
             "tables: group_by", repr(key), f"a column of the clips table or of a score: {found}", "correct it"

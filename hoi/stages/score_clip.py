@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from hoi.artefacts import Product, read_json, read_npz, write_json
-from hoi.clip import read_clip, read_frames_size, read_truth
+from hoi.clip import frame_files, read_clip, read_frames_size, read_truth
 from hoi.config import HandChoice, ScoreClip
 from hoi.errors import DataFailure
 from hoi.evaluate.score import Placed, failed_scores, is_failed, score_masks, score_placed
@@ -26,6 +26,7 @@ def score_clip(
     source, truth = read_clip(clip), read_truth(clip)
     true = placed_truth(source, truth, hand)
     about = {"clip": row.clip, "category": source.info.category, "source": row.source, "variant": variant}
+    about["frames"] = len(frame_files(clip / "frames"))
     try:
         tracked, seen, record = read_npz("hands", hands), read_npz("masks", masks), read_json(run)
         fitted = read_npz("poses", poses)
@@ -40,7 +41,6 @@ def score_clip(
     joints_px = tracked["keypoints_px"] if true.joints_cam is None else _pixels(source.K(), true.joints_cam)
     measured = {
         "failed": False,
-        "frames": len(fitted["pose"]),
         **score_placed(found, true, config, seed, source.info.fps),
         "hand_found": float(np.mean(tracked["found"])),
         **score_masks(seen, truth.masks, _silhouettes(clip, found, fitted["K"]), joints_px),

@@ -116,7 +116,7 @@ def shown(value: Any) -> str:
         return "yes" if value else "no"
     if not isinstance(value, float):
         return str(value)
-    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+    return f"{value:.3g}" if abs(value) < 999.5 else f"{value:,.0f}"
 
 
 def flattened(settings: Any, prefix: str = "") -> dict[str, str]:
@@ -165,7 +165,8 @@ def _failure(score: Record) -> str:
 
 def _card(clip: str, scores: Sequence[Record]) -> dict[str, str]:
     best = [score["f5"] for score in scores if score.get("f5") is not None]
-    fact = f"F@5 mm {min(best):.2f} to {max(best):.2f}" if best else "no true shape"
+    ends = dict.fromkeys(f"{f5:.2f}" for f5 in (min(best), max(best))) if best else {}
+    fact = f"F@5 mm {' to '.join(ends)}" if best else "no true shape"
     return {"clip": clip, "fact": f"{scores[0]['category']} · {fact}" if scores[0].get("category") else fact}
 
 

@@ -78,6 +78,9 @@ def test_groups_by_any_column_of_the_clips_table_or_of_the_score():
     assert rows_of(TABLE.model_copy(update={"group_by": "frames"}))[0].group == "30"
     with pytest.raises(InputError, match="colour"):
         rows_of(TABLE.model_copy(update={"group_by": "colour"}))
+    failed = score("ours", "m1", "mug", 0.0, 100.0, 0.0) | {"failed": True}
+    failed.pop("frames", None)
+    assert rows_of(TABLE.model_copy(update={"group_by": "frames"}), scores=[failed])[0].group == "none"
 
 
 def test_bootstrap_is_seeded_and_covers_the_mean():
@@ -171,12 +174,12 @@ def test_rows_of_different_making_are_refused():
         check_same_making([*SCORES, score("ours", "m3", "mug", 0.1, 1.0, 0.1, settings="s9")], "main")
 
 
-def test_mean_row_stands_even_without_any_truth():
-    rows = rows_of(scores=SCORES[3:4])
-    assert [(r.group, r.clips) for r in rows[:2]] == [("mean", 0), ("film (no true shape)", 1)]
-    assert to_csv(rows, TABLE).splitlines()[1] == "ours,mean,0,0,,,,"
+def test_there_is_no_mean_of_nothing():
+    assert [(r.group, r.clips) for r in rows_of(scores=SCORES[3:4])] == [("film (no true shape)", 1)]
 
 
-def test_unknown_column_is_refused():
-    with pytest.raises(InputError, match="f6"):
-        rows_of(TABLE.model_copy(update={"columns": ["f6"]}))
+def test_captions_stand_below_every_table_and_others_rows_are_plain():
+    definition, others = TABLE.model_copy(update={"caption": "Mugs & co."}), [REPORTED[0] | {"method": "A|B*c*"}]
+    assert r"Mugs \& co. Means over clips." in to_latex(rows_of(), definition, [], [])
+    text = to_markdown(rows_of(), definition, [], others)
+    assert "\nMugs & co. Means over clips." in text and r"| A\|B\*c\* †" in text
