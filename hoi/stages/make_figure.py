@@ -1,6 +1,7 @@
 """One figure over clips and variants."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -18,28 +19,36 @@ from hoi.present.plots import Curve, Tile, curves, picture_sheet, write_figure
 from hoi.present.stills import clip_row
 from hoi.present.tables import bootstrap, charged
 
-Named = dict[tuple[str, str], Path]  # (variant, clip) to a path
+
+class Files(NamedTuple):
+    """What is known of one clip under one variant."""
+
+    score: Path
+    mesh: Path
+    poses: Path
+    history: Path
+    clip: Path
+
+
+Named = dict[tuple[str, str], Files]  # by variant and clip
 
 
 def make_figure(
-    names: list[str], scores: list[Path], meshes: list[Path], clips: list[Path], config: MakeFigure, seed: int,
-    pdf: Product, png: Product,
+    names: list[str], scores: list[Path], meshes: list[Path], poses: list[Path], histories: list[Path],
+    clips: list[Path], config: MakeFigure, seed: int, pdf: Product, png: Product,
 ) -> None:  # fmt: skip
-    """Draw a figure; `names` are VARIANT/CLIP, one for each score, mesh and prepared clip."""
+    """Draw a figure; `names` are VARIANT/CLIP, one for each score, file of a fit and prepared clip."""
     keys = [tuple(name.split("/")) for name in names]
-    by_name = [dict(zip(keys, paths, strict=True)) for paths in (scores, meshes, clips)]
+    files = map(Files, *zip(*zip(scores, meshes, poses, histories, clips, strict=True), strict=True))
     draw = {"error": _error, "losses": _losses, "gallery": _gallery}[config.kind]
-    write_figure(pdf, png, draw(*by_name, config, seed))
+    write_figure(pdf, png, draw(dict(zip(keys, files, strict=True)), config, seed))
 
 
-def _error(scores: Named, meshes: Named, clips: Named, config: MakeFigure, seed: int) -> Figure:
+def _error(named: Named, config: MakeFigure, seed: int) -> Figure:
     """Mean of a metric over clips, with its 95 % bootstrap interval, for variants along x."""
-    if config.metric not in METRICS or len(config.x) != len(config.variants):
-        found = f"metric {config.metric}, {len(config.x)} values of x for {len(config.variants)} variants"
-        raise InputError("figures", found, "a metric of hoi.metrics and a value of x a variant", "correct the figure")
     points, count = [], 0
     for variant in config.variants:
-        values = [read_json(path)[config.metric] for (v, _), path in scores.items() if v == variant]
+        values = [read_json(files.score)[config.metric] for (v, _), files in named.items() if v == variant]
         known = [charged(config.metric, value) for value in values if value is not None]
         count = max(count, len(known))
         mean = float(np.mean(known)) if known else np.nan
@@ -50,22 +59,21 @@ def _error(scores: Named, meshes: Named, clips: Named, config: MakeFigure, seed:
     return curves({f"{count} clips": curve}, config.x_label, METRICS[config.metric].title)
 
 
-def _losses(scores: Named, meshes: Named, clips: Named, config: MakeFigure, seed: int) -> Figure:
+def _losses(named: Named, config: MakeFigure, seed: int) -> Figure:
     """A term of the objective along the steps: the median over clips, and the middle half of them."""
-    named = {}
+    drawn = {}
     for variant in config.variants:
-        columns = [_history(mesh, config.metric) for (v, _), mesh in meshes.items() if v == variant]
+        columns = [_history(files.history, config.metric) for (v, _), files in named.items() if v == variant]
         fitted = [column for column in columns if column is not None]
         if not fitted:
             continue
         table = pd.concat(fitted, axis=1)
         quarter, middle, three = (table.quantile(q, axis=1).to_numpy(float) for q in (0.25, 0.5, 0.75))
-        named[variant] = Curve(table.index.to_numpy(float), middle, quarter, three)
-    return curves(named, "step", config.metric, logarithmic=True)
+        drawn[variant] = Curve(table.index.to_numpy(float), middle, quarter, three)
+    return curves(drawn, "step", config.metric, logarithmic=True)
 
 
-def _history(mesh: Path, term: str) -> pd.Series | None:
-    path = mesh.parent / "history.parquet"
+def _history(path: Path, term: str) -> pd.Series | None:
     try:
         raise_recorded(path)
     except DataFailure:
@@ -76,14 +84,14 @@ def _history(mesh: Path, term: str) -> pd.Series | None:
     return history.set_index("step")[term]
 
 
-def _gallery(scores: Named, meshes: Named, clips: Named, config: MakeFigure, seed: int) -> Figure:
+def _gallery(named: Named, config: MakeFigure, seed: int) -> Figure:
     """A clip a row: the middle frame, then for each variant the overlay and two novel views of the object."""
     rows = []
-    for clip in dict.fromkeys(clip for _, clip in meshes):
-        frames = read_clip(next(path for (_, c), path in clips.items() if c == clip)).frames()
+    for clip in dict.fromkeys(clip for _, clip in named):
+        frames = read_clip(next(files.clip for (_, c), files in named.items() if c == clip)).frames()
         tiles: list[Tile | None] = []
         for variant in config.variants:
-            tiles += _views(frames, meshes.get((variant, clip)), config.tile_px)
+            tiles += _views(frames, named.get((variant, clip)), config.tile_px)
         shown = [i for i, tile in enumerate(tiles) if i % 4 == 0 and tile is not None]
         first = tiles[shown[0]] if shown else frames[len(frames) // 2]
         rows.append((clip, [first, *(tile for i, tile in enumerate(tiles) if i % 4)]))
@@ -91,12 +99,12 @@ def _gallery(scores: Named, meshes: Named, clips: Named, config: MakeFigure, see
     return picture_sheet(rows, heads)
 
 
-def _views(frames: np.ndarray, mesh: Path | None, size: int) -> list[Tile | None]:
+def _views(frames: np.ndarray, files: Files | None, size: int) -> list[Tile | None]:
     """Input, overlay, and the object from the front and the side."""
-    if mesh is None:
+    if files is None:
         return [None] * 4
     try:
-        fitted, shape = read_npz("poses", mesh.parent / "poses.npz"), read_mesh(mesh)
+        fitted, shape = read_npz("poses", files.poses), read_mesh(files.mesh)
     except DataFailure:
         return [None] * 4
     hand = open_hand_cam(fitted, bool(fitted["is_right"]))

@@ -12,8 +12,9 @@ from hoi.present.site.pages import ASSETS, SITE, index_page, script
 
 
 def make_report(
-    scores: list[Path], runs: list[Path], tables: list[Path], config: MakeReport, site: Product, index: Product
-) -> None:
+    scores: list[Path], runs: list[Path], tables: list[Path], csv: list[Path], config: MakeReport, site: Product,
+    index: Product,
+) -> None:  # fmt: skip
     """Write `index.html` over the pages of the clips; copy the tables, and what pages share into the folder `site`."""
     read = [read_json(path) for path in scores]
     text = index_page(
@@ -26,8 +27,8 @@ def make_report(
         folder.mkdir()
         for name in ASSETS:
             shutil.copyfile(SITE / name, folder / name)
-        for path in tables:
-            shutil.copyfile(path.with_suffix(".csv"), folder / f"{path.stem}.csv")
+        for path in csv:
+            shutil.copyfile(path, folder / path.name)
         (folder / "clips.js").write_text(script("HOI_CLIPS", list(dict.fromkeys(score["clip"] for score in read))))
     with whole(index) as path:
         path.write_text(text, encoding="utf-8")

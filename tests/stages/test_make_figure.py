@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from pydantic import ValidationError
 
 from hoi.artefacts import write_failure
 from hoi.config import MakeFigure
@@ -23,7 +24,9 @@ def drawn(monkeypatch):
 def run(tmp_path, config, names):
     scores = [tmp_path / f"{name.replace('/', '_')}.json" for name in names]
     meshes = [tmp_path / name / "object.ply" for name in names]
-    stage.make_figure(names, scores, meshes, [tmp_path] * len(names), config, 0, tmp_path / "a.pdf", tmp_path / "a.png")
+    poses, histories = ([tmp_path / name / file for name in names] for file in ("poses.npz", "history.parquet"))
+    clips = [tmp_path] * len(names)
+    stage.make_figure(names, scores, meshes, poses, histories, clips, config, 0, tmp_path / "a.pdf", tmp_path / "a.png")
 
 
 def test_error_along_a_setting(tmp_path, drawn):
@@ -34,8 +37,10 @@ def test_error_along_a_setting(tmp_path, drawn):
     run(tmp_path, config, names)
     axes = drawn[0].axes[0]
     np.testing.assert_allclose(axes.lines[0].get_xydata(), [[0, 0.1], [5, 0.4]])  # means of 0, 1, 2 and 3, 4, 5 tenths
-    with pytest.raises(InputError, match="x for 2 variants"):
-        run(tmp_path, config.model_copy(update={"x": [1.0]}), names)
+    with pytest.raises(ValidationError, match="1 values of x for 2 variants"):
+        MakeFigure(kind="error", variants=["a", "b"], x=[0], metric="f5")
+    with pytest.raises(ValidationError, match="no such metric; one of f5"):
+        MakeFigure(kind="error", variants=["a"], x=[0], metric="f55")
 
 
 def test_losses_are_medians_over_the_clips_that_did_not_fail(tmp_path, drawn):

@@ -10,6 +10,8 @@ rule make_figure:
     input:
         scores=of_figure("results/scores/{variant}/{clip}.json"),
         meshes=of_figure("results/fits/{owner}/{clip}/object.ply"),
+        poses=of_figure("results/fits/{owner}/{clip}/poses.npz"),
+        histories=of_figure("results/fits/{owner}/{clip}/history.parquet"),
         clips=ancient(of_figure("results/clips/{clip}")),
         sums=of_figure("results/clips/{clip}.sha256"),
     output:
@@ -28,5 +30,5 @@ rule make_figure:
         seed=study.seed,
     shell:
         "python -m hoi make_figure --names {params.names:q} --scores {input.scores:q} --meshes {input.meshes:q}"
-        " --clips {input.clips:q} --config {params.config:q} --seed {params.seed}"
+        " --poses {input.poses:q} --histories {input.histories:q} --clips {input.clips:q} --config {params.config:q} --seed {params.seed}"
         " --pdf {output.pdf:q} --png {output.png:q} 2> {log:q}"

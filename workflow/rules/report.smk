@@ -95,4 +95,4 @@ rule make_report:
         config=study.make_report.model_dump_json(),
     shell:
         "python -m hoi make_report --scores {input.scores:q} --runs {input.runs:q} --tables {input.tables:q}"
-        " --config {params.config:q} --site {output.site:q} --index {output.index:q} 2> {log:q}"
+        " --csv {input.csv:q} --config {params.config:q} --site {output.site:q} --index {output.index:q} 2> {log:q}"
