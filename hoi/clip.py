@@ -22,7 +22,7 @@ import numpy as np
 import yaml
 from jaxtyping import Bool, Float, UInt8
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from hoi.artefacts import read_json, read_npz, write_json, write_npz
 from hoi.category import plain_category
@@ -37,8 +37,8 @@ class Intrinsics(BaseModel):
     """Pinhole camera in pixels of the frames."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
-    fx: float
-    fy: float
+    fx: float = Field(gt=0)
+    fy: float = Field(gt=0)
     cx: float
     cy: float
 
@@ -60,6 +60,8 @@ class Hint(BaseModel):
         """A box or a click."""
         if (self.box_px is None) == (self.click_px is None):
             raise ValueError("a hint has one of box_px and click_px")
+        if self.box_px is not None and not (self.box_px[0] < self.box_px[2] and self.box_px[1] < self.box_px[3]):
+            raise ValueError("a box is left, top, right, bottom")
         return self
 
     def moved(self, frame: int, scale: float, corner: tuple[float, float] = (0.0, 0.0)) -> "Hint":
@@ -76,7 +78,7 @@ class ClipInfo(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
     category: str | None = None
     side: str | None = None
-    fps: float | None = None
+    fps: float | None = Field(None, gt=0)
     intrinsics: Intrinsics | None = None
     hint: Hint | None = None
 
@@ -143,13 +145,13 @@ def read_clip(path: Path | str) -> Clip:
     if not info_path.exists():
         return Clip(path, ClipInfo())
     try:
-        content = yaml.safe_load(info_path.read_text()) or {}
+        content = yaml.safe_load(info_path.read_text(encoding="utf-8")) or {}
         return Clip(path, ClipInfo.model_validate(content))
-    except (yaml.YAMLError, ValidationError) as error:
+    except (UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
         raise InputError(
             info_path,
             str(error),
-            "category, side, fps, intrinsics: {fx, fy, cx, cy}, hint: {frame, box_px}, all finite",
+            "UTF-8; category, side, fps, intrinsics: {fx, fy, cx, cy}, hint: {frame, box_px}, all finite",
             "correct clip.yaml",
         ) from error
 
@@ -197,7 +199,7 @@ def read_truth(clip_path: Path) -> Truth:
     if origin["truth"] is None:
         return Truth(None, None, {})
     folder, indices = clip_path / origin["truth"], origin["frames"]
-    size = read_frames_size(clip_path)
+    size, given_size = read_frames_size(clip_path), tuple(origin["size"]) if "size" in origin else None
     object_path, poses_path = folder / "object.ply", folder / "poses.npz"
     poses = read_npz("true_poses", poses_path) if poses_path.exists() else None
     if poses is not None:
@@ -206,13 +208,13 @@ def read_truth(clip_path: Path) -> Truth:
                 poses_path, f"{len(poses['T_cam_obj'])} rows", f"more than {max(indices)}", "give one row per frame"
             )
         poses = {key: value[indices] for key, value in poses.items()}
-    masks = {name: _renumbered(folder / "masks" / name, indices, size) for name in ("object", "hand")}
+    masks = {name: read_masks(folder / "masks" / name, given_size) for name in ("object", "hand")}
+    masks = {name: _renumbered(some, indices, size) for name, some in masks.items()}
     known = {name: some for name, some in masks.items() if some}
     return Truth(object_path if object_path.exists() else None, poses, known, origin["source"] in TRUE_HANDS)
 
 
-def _renumbered(folder: Path, indices: list[int], size: tuple[int, int]) -> dict[int, np.ndarray]:
-    masks = read_masks(folder)
+def _renumbered(masks: dict[int, np.ndarray], indices: list[int], size: tuple[int, int]) -> dict[int, np.ndarray]:
     return {new: scaled_mask(masks[old], size) for new, old in enumerate(indices) if old in masks}
 
 
@@ -222,9 +224,10 @@ def read_frames_size(clip_path: Path) -> tuple[int, int]:
 
 
 def frame_files(folder: Path) -> list[Path]:
-    """The picture files of a folder, by name; numbers in names count as numbers: 2.png comes before 10.png."""
-    files = [p for p in folder.glob("*") if p.suffix.lower() in FRAME_SUFFIXES]
-    return sorted(files, key=lambda p: [int(t) if t.isdecimal() else t for t in re.split("([0-9]+)", p.name)])
+    """The picture files of a folder, by name; numbers in names count as numbers: 2.png comes before 10.png. Hidden files, as
+    macOS writes them beside each picture, are none."""
+    files = [p for p in folder.glob("[!.]*") if p.suffix.lower() in FRAME_SUFFIXES]
+    return sorted(files, key=lambda p: [int(t) if i % 2 else t for i, t in enumerate(re.split("([0-9]+)", p.name))])
 
 
 def read_picture(path: Path, flags: int = cv2.IMREAD_COLOR) -> np.ndarray:
@@ -249,32 +252,45 @@ def read_frames(folder: Path) -> UInt8[np.ndarray, "N H W 3"]:
     files = frame_files(folder)
     if not files:
         raise InputError(folder, "no frames", "frames/00000.png, 00001.png, ... or clip.mp4", "add frames")
-    pictures = [read_picture(p) for p in files]
-    for path, picture in zip(files, pictures, strict=True):
-        if picture.shape != pictures[0].shape:
-            h, w = pictures[0].shape[:2]
-            raise InputError(
-                path,
-                f"{picture.shape[1]}x{picture.shape[0]}",
-                f"{w}x{h}, as {files[0].name}",
-                "make all frames one size",
-            )
-    return np.stack([p[..., ::-1] for p in pictures])
+    h, w = read_picture(files[0]).shape[:2]
+    frames = np.empty((len(files), h, w, 3), np.uint8)
+    for frame, path in zip(frames, files, strict=True):
+        picture = read_picture(path)
+        if picture.shape != frame.shape:
+            found, expected = f"{picture.shape[1]}x{picture.shape[0]}", f"{w}x{h}, as {files[0].name}"
+            raise InputError(path, found, expected, "make all frames one size")
+        frame[:] = picture[..., ::-1]
+    return frames
 
 
 def read_masks(folder: Path, size: tuple[int, int] | None = None) -> dict[int, Bool[np.ndarray, "H W"]]:
-    """Masks by frame index (the file's name). `size` = (height, width) is checked where given, before they are decoded."""
-    masks = {}
+    """Masks by frame index (the file's name). `size` = (height, width) is checked where given, before they are decoded.
+
+    Labels (0 and 1, a palette) and masks in an alpha channel are refused: they would be read as empty, or as full.
+    """
+    masks, most = {}, 0.0
     for path in frame_files(folder):
-        if not path.stem.isdigit():
+        if not re.fullmatch("[0-9]+", path.stem):
             raise InputError(path, f"name {path.name}", "a frame index such as 00012.png", "rename it")
         if size is not None and sorted(picture_size(path)) != sorted(size):
             raise _other_size(path, picture_size(path), size)
-        mask = read_picture(path, cv2.IMREAD_GRAYSCALE) > 127
-        if size is not None and mask.shape != tuple(size):
-            raise _other_size(path, mask.shape, size)
-        masks[int(path.stem)] = mask
+        if _see_through(path):
+            raise InputError(path, "an alpha channel", "0 and 255, one channel", "write the mask as grey values")
+        values = read_picture(path, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH)
+        if size is not None and values.shape != tuple(size):
+            raise _other_size(path, values.shape, size)
+        brightness = values / np.iinfo(values.dtype).max
+        masks[int(path.stem)], most = brightness > 0.5, max(most, float(brightness.max()))
+    if 0 < most <= 0.5:
+        found = f"no mask with anything in it, but values up to {most:.1%} of white"
+        raise InputError(folder, found, "0 and 255", "write masks as 0 and 255, not as labels or a palette")
     return masks
+
+
+def _see_through(path: Path) -> bool:
+    """Does a picture have an alpha channel that says something?"""
+    with Image.open(path) as picture:
+        return "A" in picture.getbands() and picture.getchannel("A").getextrema()[0] < 255
 
 
 def _other_size(path: Path, found: tuple[int, int], size: tuple[int, int]) -> InputError:

@@ -72,7 +72,7 @@ def load_hoi4d(row: ClipRow, settings: PrepareClip, choice: HandChoice) -> tuple
     """
     video = Path(str(row.path))
     name = Path(*video.parts[-7:])
-    if video.parts[-8] != "HOI4D_release" or name.parts[2] not in CATEGORIES:
+    if len(video.parts) < 8 or video.parts[-8] != "HOI4D_release" or name.parts[2] not in CATEGORIES:
         expected = f"ROOT/HOI4D_release/ZY*/H*/C*/N*/S*/s*/T*, with C one of {', '.join(CATEGORIES)} (rigid objects)"
         raise InputError(video, f"{Path(*video.parts[-8:])}", expected, "correct the path in the clips table")
     root = video.parents[7]
@@ -81,7 +81,8 @@ def load_hoi4d(row: ClipRow, settings: PrepareClip, choice: HandChoice) -> tuple
     indices, frames = _frames(video, row if row.part is None else _part(notes, video, row), settings.limits)
     hands_folder = folder_of(root / "handpose/refinehandpose_right" / name, "the video's right hands")
     known, missing = _annotations(notes, hands_folder, indices, row.split == "train")
-    frames = np.delete(frames, [indices.index(i) for i in missing], axis=0)
+    if missing:
+        frames = np.delete(frames, [indices.index(i) for i in missing], axis=0)
     indices, annotated = list(known), list(known.values())
     masks = {
         "object": np.stack([a.labels == OBJECT for a in annotated]),

@@ -1,5 +1,6 @@
 """One function a source: a row of the clips table to a prepared clip."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -42,10 +43,11 @@ def load_folder(row: ClipRow, settings: PrepareClip) -> Prepared:
 
 def _check_numbers(folder: Path) -> None:
     """Masks go by the number of their frame, rows and prepared frames by its place: refuse frames of which the two differ."""
-    numbers = [p.stem for p in frame_files(folder / "frames")]
+    files = frame_files(folder / "frames")
     masked = [name for name in ("masks", "gt/masks") if (folder / name).is_dir()]
-    if masked and all(n.isdecimal() for n in numbers) and [int(n) for n in numbers] != list(range(len(numbers))):
-        found = f"{len(numbers)} frames numbered {int(numbers[0])} to {int(numbers[-1])}"
+    numbers = [int(n) for p in files for n in re.findall("[0-9]+", p.stem)[-1:]]
+    if masked and numbers != list(range(len(files))):
+        found = f"{len(files)} frames, {files[0].name} to {files[-1].name}"
         expected = f"numbers from 0 without a gap, by which {masked[0]}/ goes"
         raise InputError(folder / "frames", found, expected, "renumber frames and masks from 0")
 
@@ -69,7 +71,7 @@ def _info(row: ClipRow, given: ClipInfo, footage: Footage, media: Path, settings
         raise InputError(f"clip {row.clip}: side", repr(side), "right, left or empty", "correct clip.yaml")
     camera, lens = _camera(row, given, footage, media, settings)
     apart = (footage.indices[-1] - footage.indices[0]) / max(len(footage.indices) - 1, 1)  # frames of the source
-    fps = given.fps / max(apart, 1) if given.fps else footage.fps or settings.fps_if_unknown
+    fps = given.fps / max(apart, 1) if given.fps else footage.fps or settings.fps_if_unknown / max(apart, 1)
     info = ClipInfo(
         category=row.category or given.category or "object", side=side, fps=fps, intrinsics=camera,
         hint=_hint(row, given, footage),
@@ -83,6 +85,7 @@ def _camera(
     """Intrinsics of the prepared frames: from the table, the clip folder, the file's lens, or assumed; and which."""
     (height, width), s = footage.frames.shape[1:3], footage.scale
     if given.intrinsics is not None:
+        _check_centre(given.intrinsics, footage.source_size)
         fx, fy, cx, cy = (value * s for value in given.intrinsics.model_dump().values())
         zoom = 1.0 if row.focal_px is None else row.focal_px * s / fx
         camera = Intrinsics(fx=fx * zoom, fy=fy * zoom, cx=cx, cy=cy)
@@ -99,6 +102,23 @@ def _camera(
     return Intrinsics(fx=focal, fy=focal, cx=width / 2, cy=height / 2), source
 
 
+def _check_centre(camera: Intrinsics, size: tuple[int, int]) -> None:
+    """Refuse intrinsics of another resolution: the middle that they name is that of larger or smaller pictures."""
+    across, down = 2 * camera.cx / size[1], 2 * camera.cy / size[0]
+    if down > 0 and abs(across / down - 1) < 0.1 and not 0.67 < across < 1.5:
+        found = f"cx {camera.cx:g}, cy {camera.cy:g}: the middle of {2 * camera.cx:.0f}x{2 * camera.cy:.0f}"
+        expected = f"those of the frames, which are {size[1]}x{size[0]}"
+        raise InputError("clip.yaml: intrinsics", found, expected, "scale fx, fy, cx and cy to the frames")
+
+
+def _check_hint(hint: Hint, size: tuple[int, int], where: str) -> None:
+    """Refuse a hint beside the picture: it would say that the object is nowhere."""
+    left, top, right, bottom = hint.box_px or (*hint.click_px, *hint.click_px)
+    if right < 0 or bottom < 0 or left > size[1] or top > size[0]:
+        found = " ".join(f"{v:g}" for v in hint.box_px or hint.click_px)
+        raise InputError(where, found, f"inside {size[1]}x{size[0]}", "give pixels of the source's frame")
+
+
 def _hint(row: ClipRow, given: ClipInfo, footage: Footage) -> Hint | None:
     """The hint of the table or of clip.yaml, at the prepared frames' scale and at the nearest frame that was taken."""
     if row.hint_frame is not None:
@@ -110,13 +130,14 @@ def _hint(row: ClipRow, given: ClipInfo, footage: Footage) -> Hint | None:
     if not min(footage.indices) <= hint.frame <= max(footage.indices):
         expected = f"a frame from {min(footage.indices)} to {max(footage.indices)}"
         raise InputError(f"clip {row.clip}: hint_frame", str(hint.frame), expected, "correct the hint or the range")
+    _check_hint(hint, footage.source_size, f"clip {row.clip}: hint")
     return hint.moved(int(np.abs(np.array(footage.indices) - hint.frame).argmin()), footage.scale)
 
 
 def _origin(row: ClipRow, media: Path, footage: Footage, truth: str | None, lens: str) -> dict:
     return {
         "source": row.source, "path": str(media), "sha256": file_sha256(media) if media.is_file() else None,
-        "frames": footage.indices, "scale": footage.scale,
+        "frames": footage.indices, "scale": footage.scale, "size": footage.source_size,
         "intrinsics": lens, "truth": truth,
     } | footage.notes  # fmt: skip
 
@@ -152,6 +173,15 @@ def _given_tracks(clip: Clip, footage: Footage) -> dict[str, np.ndarray] | None:
     tracks = clip.given_tracks()
     if tracks is None:
         return None
+    path, count = clip.path / "tracks.npz", len(frame_files(clip.path / "frames"))
+    first, last = int(tracks["frames"].min(initial=0)), int(tracks["frames"].max(initial=0))
+    if first < 0 or 0 < count <= last:
+        raise InputError(path, f"rows of frames {first} to {last}", f"0 to {count - 1}", "number the frames from 0")
+    trust = tracks.get("confidence", np.ones(1, np.float32))
+    if not ((trust >= 0) & (trust <= 1)).all():
+        raise InputError(
+            path, f"confidence {trust.min():g} to {trust.max():g}", "0 to 1", "divide by its greatest value"
+        )
     place = {old: new for new, old in enumerate(footage.indices)}
     kept = np.isin(tracks["frames"], footage.indices)
     rows = {key: value[kept] for key, value in tracks.items() if value.ndim and key != "frames"}

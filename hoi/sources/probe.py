@@ -22,6 +22,7 @@ class Probe:
     hdr: bool  # its brightness is coded as PQ or HLG
     lens_35mm: float | None  # focal length, 35 mm equivalent, as phones write it
     trouble: str
+    pixel_aspect: float = 1.0  # how many times as wide as high a pixel is shown, upright
 
 
 def probe(path: Path) -> Probe:
@@ -43,16 +44,29 @@ def told(text: str) -> Probe:
         video is not None and re.search("smpte2084|arib-std-b67", video.group()) is not None,
         float(lens.group(1)) if lens and float(lens.group(1)) > 0 else None,
         trouble or (lines[-1].strip() if lines else "no words"),
+        _pixel_aspect(text, video.group() if video else ""),
     )
+
+
+def _pixel_aspect(text: str, video: str) -> float:
+    """Of what ffmpeg says of a file and of its video: SAR is that of the picture as stored, before a quarter turn."""
+    found = re.search(r"SAR ([0-9]+):([0-9]+)", video)
+    if found is None or "0" in found.groups():
+        return 1.0
+    aspect = int(found.group(1)) / int(found.group(2))
+    turned = re.search(r"rotation of -?(90|270)\.", text)
+    return 1 / aspect if turned else aspect
 
 
 def refuse(path: Path, about: Probe) -> InputError:
     """Why no frame of a file could be read, and what to do."""
     if about.has_audio and not about.has_video:
-        return InputError(path, "sound alone, no pictures", "a video (mp4, mov, webm, gif)", "name the video itself")
+        return InputError(
+            path, "sound alone, no pictures", "a video (mp4, mov, webm, gif, ...)", "name the video itself"
+        )
     found = "no frame could be decoded" + ("" if about.has_video else f": {about.trouble}")
     again = f"copy it again, or convert it: ffmpeg -i {path.name} -c:v libx264 new.mp4"
-    return InputError(path, found, "a whole video (mp4, mov, webm, gif)", again)
+    return InputError(path, found, "a whole video (mp4, mov, webm, gif, ...)", again)
 
 
 def lens_px(lens_35mm: float, width: int, height: int) -> float:

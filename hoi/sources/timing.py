@@ -47,7 +47,9 @@ class Timing:
 def video_timing(path: Path) -> Timing:
     """What a video file's packets say of its frames; no times where it has no video."""
     if not path.is_file():
-        raise InputError(path, "no such file", "a video (mp4, mov, webm, gif)", "check the path in the clips table")
+        raise InputError(
+            path, "no such file", "a video (mp4, mov, webm, gif, ...)", "check the path in the clips table"
+        )
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", str(path.resolve())]
     command += ["-map", "0:V:0", "-c", "copy", "-f", "framecrc", "-"]
     done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, check=False)

@@ -98,7 +98,7 @@ def read_footage(
         read = len(frame_files(path)) if path.is_dir() else take.read
         raise _too_few(path, span, len(take.frames), read)
     fps = fps / (span.stride or 1) if fps else None
-    return Footage(np.stack(take.frames), take.indices, fps, take.scale, take.source_size, notes)
+    return Footage(_joined(take.frames), take.indices, fps, take.scale, take.source_size, notes)
 
 
 def _chosen(
@@ -129,8 +129,9 @@ def _hand_span(path: Path, timing: Timing, find_hand: FindHand) -> FrameRange:
 def _read_video(path: Path, span: FrameRange, longest_side_px: int, limits: MediaLimits, wanted: int) -> Take:
     """By OpenCV; where it ends before it has read `wanted` frames, by ffmpeg too: whichever read more."""
     takes: list[Take] = []
+    aspect = probe(path).pixel_aspect
     for decoder, frames in (("opencv", opencv_frames), ("ffmpeg", ffmpeg_frames)):
-        source = ((i, frame, f"{path}, frame {i}") for i, frame in enumerate(frames(path)))
+        source = ((i, _squared(frame, aspect), f"{path}, frame {i}") for i, frame in enumerate(frames(path)))
         takes.append(_take(source, path, span, longest_side_px, limits, decoder))
         if takes[-1].read >= wanted:
             break
@@ -174,6 +175,9 @@ def _too_few(path: Path, span: FrameRange, taken: int, read: int) -> InputError:
     if span.first and span.first >= read > 1:
         found = f"{read} frames, none from first = {span.first} on"
         return InputError(path, found, f"first at most {read - 2}", "say an earlier first (make clip: FIRST)")
+    if path.is_dir() and read == 0:
+        kinds = ", ".join(sorted({p.suffix or p.name for p in path.iterdir()})) or "nothing"
+        return InputError(path, f"0 frames: {kinds}", "png or jpg", "convert the frames to png")
     found = f"{taken} in the range, of {read} frames up to its end"
     todo = "use a longer clip or a wider range: first, last, stride (make clip: FIRST, LAST)"
     return InputError(path, found, "a video with at least 2 frames there", todo)
@@ -221,6 +225,24 @@ def _resize(frame: UInt8[np.ndarray, "H W 3"], scale: float) -> UInt8[np.ndarray
         return frame
     h, w = (round(s * scale) for s in frame.shape[:2])
     return cv2.resize(frame, (w, h), interpolation=cv2.INTER_AREA)
+
+
+def _squared(frame: UInt8[np.ndarray, "H W 3"], aspect: float) -> UInt8[np.ndarray, "H _W 3"]:
+    """A picture as players show it, its pixels square; what is off by 2 % or less is a rounding."""
+    if abs(aspect - 1) <= 0.02:
+        return frame
+    h, w = frame.shape[:2]
+    return cv2.resize(
+        frame, (max(1, round(w * aspect)), h), interpolation=cv2.INTER_AREA if aspect < 1 else cv2.INTER_LINEAR
+    )
+
+
+def _joined(frames: list[UInt8[np.ndarray, "H W 3"]]) -> UInt8[np.ndarray, "N H W 3"]:
+    """Frames as one array; they leave the list one by one, so that memory holds them once."""
+    out = np.empty((len(frames), *frames[0].shape), np.uint8)
+    for i in range(len(out) - 1, -1, -1):
+        out[i] = frames.pop()
+    return out
 
 
 def _folder_frames(folder: Path, span: FrameRange, limits: MediaLimits) -> Iterator[tuple[int, np.ndarray, Path]]:

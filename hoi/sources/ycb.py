@@ -55,7 +55,7 @@ HAND_NOTES = ("handPose", "handTrans", "handBeta")  # left out where a split is 
 
 def load_ho3d(row: ClipRow, settings: PrepareClip, choice: HandChoice) -> tuple[Prepared, DatasetTruth]:
     """A sequence of HO-3D v3; a frame without annotation stays, with the nearest one's in its place, marked as such."""
-    path = Path(str(row.path))
+    path = Path(str(row.path)).absolute()
     folder = sequence_of(path, "a sequence, ROOT/train/SEQUENCE, with rgb/ and meta/", path.parents[1], ("models",))
     files = numbered(folder / "rgb", (".jpg", ".png"), "frames 0000.jpg, ...")
     indices = chosen_frames(row, len(files), folder / "rgb")
@@ -113,7 +113,7 @@ def _ho3d_hands(notes: list[dict[str, Any]], file: ManoFile) -> dict[str, np.nda
 
 def load_dexycb(row: ClipRow, settings: PrepareClip, choice: HandChoice) -> tuple[Prepared, DatasetTruth]:
     """One camera of a DexYCB sequence, from the first frame of the range in which the hand is annotated."""
-    path = Path(str(row.path))
+    path = Path(str(row.path)).absolute()
     root, what = path.parents[2], "ROOT/SUBJECT/SEQUENCE/CAMERA, with color_%06d.jpg and labels_%06d.npz"
     folder, meta = sequence_of(path, what, root, ("calibration", "models")), _yaml(path.parent / "meta.yml")
     files = numbered(folder, (".jpg",), "frames color_000000.jpg, ...")

@@ -1,12 +1,14 @@
+import tracemalloc
 import zlib
 
 import cv2
 import numpy as np
 import pytest
 import yaml
+from PIL import Image
 
 from hoi.artefacts import write_npz
-from hoi.clip import read_clip, read_truth, write_clip
+from hoi.clip import read_clip, read_frames, read_masks, read_truth, write_clip
 from hoi.config import PrepareClip
 from hoi.errors import InputError
 from hoi.imports import PACKAGE
@@ -120,8 +122,114 @@ def test_frames_are_in_the_order_of_their_numbers(tmp_path):
 def test_masks_of_frames_that_are_not_numbered_from_0_are_refused(tmp_path):
     path = folder(tmp_path / "c", n=3, masks=True)
     (path / "frames/00002.png").rename(path / "frames/00003.png")
-    with pytest.raises(InputError, match=r"(?s)numbered 0 to 3.*from 0 without a gap"):
+    with pytest.raises(InputError, match=r"(?s)00000.png to 00003.png.*from 0 without a gap"):
         load_folder(row(path), SETTINGS)
+    for i, name in ((3, "frame_0003"), (1, "frame_0002"), (0, "frame_0001")):
+        (path / f"frames/{i:05d}.png").rename(path / f"frames/{name}.png")
+    with pytest.raises(InputError, match=r"(?s)frame_0001.png to frame_0003.png.*from 0 without a gap"):
+        load_folder(row(path), SETTINGS)
+    for i in range(3):
+        (path / f"frames/frame_{i + 1:04d}.png").rename(path / f"frames/cut2_{i}.png")
+    assert len(load_folder(row(path), SETTINGS).masks["hand"]) == 3, "by the last number in a name"
+
+
+def labels(mask, path):
+    cv2.imwrite(path, mask.astype(np.uint8))
+
+
+def sixteen_bits_of_eight(mask, path):
+    cv2.imwrite(path, mask.astype(np.uint16) * 255)
+
+
+def palette(mask, path):
+    picture = Image.fromarray(mask.astype(np.uint8))
+    picture.putpalette([0, 0, 0, 128, 0, 0])
+    picture.save(path)
+
+
+def alpha(mask, path):
+    cv2.imwrite(path, np.dstack([np.full((*mask.shape, 3), 255, np.uint8), mask.astype(np.uint8) * 255]))
+
+
+@pytest.mark.parametrize("draw", [labels, sixteen_bits_of_eight, palette, alpha])
+def test_masks_that_would_be_read_as_empty_or_full_are_refused(tmp_path, draw):
+    mask = np.zeros((48, 64), bool)
+    mask[10:20, 10:30] = True
+    for i in range(2):
+        draw(mask, str(tmp_path / f"{i}.png"))
+    with pytest.raises(InputError, match=r"expected: 0 and 255"):
+        read_masks(tmp_path)
+
+
+def test_masks_of_one_and_of_sixteen_bits_are_read(tmp_path):
+    mask = np.zeros((48, 64), bool)
+    mask[10:20, 10:30] = True
+    Image.fromarray(mask).save(tmp_path / "0.png")
+    cv2.imwrite(str(tmp_path / "1.png"), mask.astype(np.uint16) * 65535)
+    alpha(np.ones_like(mask), str(tmp_path / "2.png"))
+    cv2.imwrite(str(tmp_path / "3.png"), np.zeros((48, 64), np.uint8))
+    assert [int(m.sum()) for m in read_masks(tmp_path).values()] == [200, 200, 48 * 64, 0]
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        ({"intrinsics": {"fx": 1500, "fy": 1500, "cx": 960, "cy": 720}}, "the middle of 1920x1440"),
+        ({"intrinsics": {"fx": 0, "fy": 50, "cx": 32, "cy": 24}}, "fx"),
+        ({"fps": -30}, "fps"),
+        ({"hint": {"frame": 1, "box_px": [40, 30, 10, 5]}}, "left, top, right, bottom"),
+        ({"hint": {"frame": 1, "box_px": [400, 300, 1000, 500]}}, "400 300 1000 500"),
+        ({"hint": {"frame": 1, "click_px": [4000, 30]}}, "4000 30"),
+    ],
+)
+def test_words_of_clip_yaml_that_cannot_be_right_are_refused(tmp_path, content, found):
+    path = folder(tmp_path / "c")
+    (path / "clip.yaml").write_text(yaml.safe_dump(content))
+    with pytest.raises(InputError, match=found):
+        load_folder(row(path), SETTINGS)
+
+
+def test_a_crop_s_camera_and_a_hint_half_in_the_picture_are_taken(tmp_path):
+    path = folder(tmp_path / "c")
+    camera = {"fx": 90, "fy": 90, "cx": 5, "cy": 24}
+    (path / "clip.yaml").write_text(
+        yaml.safe_dump({"intrinsics": camera, "hint": {"frame": 1, "box_px": [-5, 3, 9, 20]}})
+    )
+    info = load_folder(row(path), SETTINGS).info
+    assert info.intrinsics.model_dump() == camera and info.hint.box_px == (-5, 3, 9, 20)
+
+
+def test_a_clip_yaml_in_another_encoding_is_told(tmp_path):
+    path = folder(tmp_path / "c")
+    (path / "clip.yaml").write_bytes("category: Flaschenöffner".encode("latin-1"))
+    with pytest.raises(InputError, match=r"(?s)clip.yaml.*UTF-8"):
+        load_folder(row(path), SETTINGS)
+
+
+def test_a_stride_makes_frames_of_an_unknown_rate_fewer(tmp_path):
+    path = folder(tmp_path / "c")
+    assert load_folder(row(path), SETTINGS).info.fps == SETTINGS.fps_if_unknown
+    assert load_folder(row(path, stride=2), SETTINGS).info.fps == SETTINGS.fps_if_unknown / 2
+
+
+def test_hidden_files_are_no_frames_and_other_pictures_are_named(tmp_path):
+    path = folder(tmp_path / "c", n=3)
+    (path / "frames/._00000.png").write_bytes(b"macOS")
+    (path / "frames/٣1.png").write_bytes((path / "frames/00001.png").read_bytes())
+    assert len(load_folder(row(path), SETTINGS).frames) == 4
+    for file in (path / "frames").glob("*.png"):
+        file.rename(file.with_suffix(".webp"))
+    with pytest.raises(InputError, match=r"0 frames: \.webp"):
+        load_folder(row(path), SETTINGS)
+
+
+def test_frames_are_held_once(tmp_path):
+    path = folder(tmp_path / "c", n=12, size=(960, 1280))
+    tracemalloc.start()
+    frames = read_frames(path / "frames")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1.2 * frames.nbytes and frames[:, 0, 0, 0].tolist() == [20 * i for i in range(12)]
 
 
 def test_given_masks_stay_in_place_when_frames_are_scaled_down(tmp_path):
@@ -161,6 +269,9 @@ def test_folder_masks_and_truth_follow_the_frame_range(tmp_path):
     assert sorted(truth.masks["object"]) == [0, 1]
     assert truth.masks["object"][1].sum() == 48 * 30
     assert not (out / "gt").exists(), "the truth of a folder stays where it is"
+    cv2.imwrite(str(path / "gt/masks/object/00002.png"), np.zeros((30, 100), np.uint8))
+    with pytest.raises(InputError, match=r"(?s)100x30.*64x48, the size of the frames"):
+        read_truth(out)
 
 
 def test_prepared_clip_is_a_clip_folder_again(tmp_path):

@@ -167,7 +167,9 @@ def test_packets_tell_when_frames_are_shown():
 
 
 def test_4k_is_scaled_down_with_its_camera(tmp_path):
-    prepared = load(encoded(tmp_path / "k4.mp4", *X264, "-frames:v", "3", "-vf", "scale=3840:2160"), focal_px=3000)
+    prepared = load(
+        encoded(tmp_path / "k4.mp4", *X264, "-frames:v", "3", "-vf", "scale=3840:2160,setsar=1"), focal_px=3000
+    )
     assert prepared.frames.shape == (3, 360, 640, 3)
     assert prepared.info.intrinsics.fx == pytest.approx(500) and prepared.origin["intrinsics"] == "clips table"
 
@@ -278,3 +280,11 @@ def test_a_hint_follows_the_frames(tmp_path):
 def test_half_a_hint_is_refused(hint):
     with pytest.raises(ValueError, match="hint"):
         ClipRow(clip="a", source="video", path="a.mp4", **hint)
+
+
+@pytest.mark.parametrize("lying", [False, True])
+def test_pixels_that_are_not_square_are_made_so(tmp_path, lying):
+    path = encoded(tmp_path / "clip.mp4", *X264, "-vf", "setsar=16/11")
+    prepared = load(turned(path, tmp_path / "turned.mp4") if lying else path)
+    size = (64, round(48 * 11 / 16)) if lying else (48, round(64 * 16 / 11))
+    assert prepared.frames.shape[1:3] == size and prepared.origin["size"] == size
