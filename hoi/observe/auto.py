@@ -52,8 +52,9 @@ def taken_masker(settings: MaskClip, clip: Clip) -> Taken:
         given = clip.given_masks()
     except InputError as error:
         given, note = None, f"given masks: {error.found}"
-    if given is not None:
+    if given is not None and all(masks.any() for masks in given.values()):
         return Taken("given", given)
+    note = "given masks: all are empty" if given is not None else note
     if find_spec("transformers") and sam2_folder(settings.sam2):
         return Taken("sam2", note=note)
     detectron2 = find_spec("detectron2") and settings.detectron2.weights

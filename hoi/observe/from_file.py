@@ -17,6 +17,7 @@ from hoi.hand.mano import read_mano
 
 Tracks = dict[str, np.ndarray]
 MIRROR = np.array([-1, 1, 1], np.float32)
+INSIDE = 0.3  # share of the keypoints that a camera which fits the frames puts into them
 NO_OFFSET = [(0.0, 0.0, 0.0)] * 21  # MANO's keypoints are the model's own
 
 
@@ -69,10 +70,6 @@ def per_frame(
     Of several hands of that side in a frame the most confident one.
     """
     X, n = tracks["keypoints_cam"], len(tracks["keypoints_cam"])
-    if (X[..., 2] <= 0).any():
-        raise InputError(
-            "tracks.npz: keypoints_cam", "keypoints behind the camera", "z > 0, metres", "add cam_t to them"
-        )
     trust = tracks.get("confidence", np.ones(n, np.float32))
     px = np.zeros((frame_count, 21, 2), np.float32)
     rel, confidence = np.zeros((frame_count, 21, 3), np.float32), np.zeros(frame_count, np.float32)
@@ -80,10 +77,20 @@ def per_frame(
         t = int(tracks["frames"][row])
         if bool(tracks["is_right"][row]) != right or not 0 <= t < frame_count:
             continue
+        if (X[row, :, 2] <= 0).any():
+            raise DataFailure(
+                "tracks.npz: keypoints_cam", f"keypoints behind the camera in frame {t}", "z > 0, metres", "add cam_t"
+            )
         uv = X[row, :, :2] / X[row, :, 2:] * tracks["focal_px"] + (size[1] / 2, size[0] / 2)
         px[t], rel[t], confidence[t] = uv, X[row] - X[row, 0], trust[row]
     seen = confidence > 0
     if seen.any():
+        inside = float(((px[seen] >= 0) & (px[seen] <= size[::-1])).all(-1).mean())
+        if inside < INSIDE:
+            expected = f"{INSIDE:.0%} or more; focal_px {float(tracks['focal_px']):g} in pixels of these frames"
+            raise DataFailure(
+                "tracks.npz", f"{inside:.0%} of the keypoints in the picture", expected, "correct focal_px, or cam_t"
+            )
         nearest = np.flatnonzero(seen)[np.abs(np.arange(frame_count)[:, None] - np.flatnonzero(seen)).argmin(1)]
         px = px[nearest]
     return px, rel, confidence

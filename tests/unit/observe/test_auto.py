@@ -77,6 +77,8 @@ def test_masks_are_those_of_the_clip_if_there_is_one_a_frame(tmp_path, mask_sett
     lacking, bare = clip_with(tmp_path / "lacking", masks=drawn_masks(N - 1)), clip_with(tmp_path / "bare")
     assert str(taken_masker(auto, lacking)) == f"grasp (given masks: no mask for frame {N - 1})"
     assert str(taken_masker(auto, bare)) == "grasp"
+    empty = drawn_masks() | {"object": dict.fromkeys(range(N), np.zeros(SIZE, bool))}
+    assert str(taken_masker(auto, clip_with(tmp_path / "empty", masks=empty))) == "grasp (given masks: all are empty)"
     assert taken_masker(mask_settings, lacking).given is None, "a masker that is named looks at no given masks"
 
 

@@ -95,8 +95,29 @@ def test_what_a_file_lacks_is_said(track_settings):
     with pytest.raises(InputError, match=r"tracks\.npz"):
         track(FRAMES, K, None, None, settings, OPEN, 0)
     at_origin = true_hand("right") - (0, 0, 0.5)
-    with pytest.raises(InputError, match="add cam_t"):
+    with pytest.raises(DataFailure, match="add cam_t"):
         track(FRAMES, K, None, tracks_of(at_origin.astype(np.float32), 400, True), settings, OPEN, 0)
+    with pytest.raises(DataFailure, match=r"(?s)0% of the keypoints in the picture.*focal_px 4000"):
+        track(
+            FRAMES, K, None, tracks_of(true_hand("right") + np.float32([0.15, 0.1, 0]), 4000, True), settings, OPEN, 0
+        )
+
+
+@pytest.mark.parametrize(
+    ("changed", "found"),
+    [
+        ({"frames": np.arange(1, N + 1)}, f"rows of frames 0 to {N}"),
+        ({"frames": np.arange(-1, N - 1)}, "rows of frames -1 to"),
+        ({"confidence": np.full(N, 87, np.float32)}, "confidence 87 to 87"),
+    ],
+)
+def test_a_file_that_numbers_otherwise_is_refused(tmp_path, changed, found):
+    (tmp_path / "frames").mkdir(parents=True)
+    for i in range(N):
+        cv2.imwrite(str(tmp_path / f"frames/{i:05d}.png"), np.zeros((*SIZE, 3), np.uint8))
+    write_npz("tracks", tmp_path / "tracks.npz", **tracks_of(true_hand("right"), 400, True) | changed)
+    with pytest.raises(InputError, match=found):
+        load_folder(ClipRow(clip="a", source="folder", path=str(tmp_path)), PrepareClip(**section("prepare_clip")))
 
 
 def test_a_file_follows_the_frames_that_are_taken(tmp_path):
@@ -112,6 +133,14 @@ def test_a_file_follows_the_frames_that_are_taken(tmp_path):
     (tmp_path / "out").mkdir()
     write_clip(tmp_path / "out", prepared)
     assert read_clip(tmp_path / "out").given_tracks()["is_right"].tolist() == [True] * 3
+
+
+def test_rows_of_another_hand_may_be_anything(track_settings):
+    X = true_hand("right")
+    both = tracks_of(np.concatenate([X, -X[:1]]), 400, True)
+    both["is_right"][N:], both["frames"] = False, np.array([*range(N), 0])
+    settings = track_settings.model_copy(update={"tracker": "file"})
+    assert track(FRAMES, K, None, both, settings, OPEN, 0)["found"].all()
 
 
 def test_quality_by_hand():
