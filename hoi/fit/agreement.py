@@ -1,5 +1,7 @@
 """How well a body explains the masks, before any fit: what the prior imagines is believed only where it does."""
 
+import math
+
 import cv2
 import numpy as np
 import torch
@@ -25,7 +27,8 @@ def agreement(
     K: Float[Tensor, "n 3 3"],
     rng: np.random.Generator,
 ) -> float:
-    """Mean over frames of the object's pixels that the body covers, over those and the pixels of background that it covers.
+    """The object's pixels that the body covers, over those and the pixels of background that it covers: mean over frames, by
+    their trust.
 
     0 to 1; what lies behind or before the hand counts neither way. Bodies are drawn as points over a small image.
     """
@@ -36,18 +39,21 @@ def agreement(
         return 0.0
     cells = cells[torch.from_numpy(rng.integers(0, len(cells), min(len(cells), POINTS)))]
     points = body.low + cells * body.step
-    shares = []
-    for i in evenly(trusted, FRAMES):
+    shares, chosen = [], evenly(trusted, FRAMES)
+    for i in chosen:
         thing, hand = (shrink(mask[i], size) for mask in (observed.object_mask, observed.hand_mask))
-        covered = _drawn(project(K[i], transform(T_cam_obj[i], points)).numpy() * scale, thing.shape)
+        points_cam = transform(T_cam_obj[i], points)
+        cell_px = scale * float(body.step.max() * K[i, 0, 0] / points_cam[:, 2].median().clamp_min(1e-3))
+        covered = _drawn(project(K[i], points_cam).numpy() * scale, thing.shape, cell_px)
         shares.append((covered & thing).sum() / max((thing | (covered & ~hand)).sum(), 1))
-    return float(np.mean(shares))
+    return float(np.average(shares, weights=observed.confidence[chosen]))
 
 
-def _drawn(px: Float[np.ndarray, "p 2"], shape: tuple[int, int]) -> Bool[np.ndarray, "h w"]:
-    """Pixels that points fall on, and those between them."""
+def _drawn(px: Float[np.ndarray, "p 2"], shape: tuple[int, int], apart_px: float) -> Bool[np.ndarray, "h w"]:
+    """Pixels that points fall on, and those between points that are so far apart: else a coarse grid seen from near is dots."""
     seen = np.zeros(shape, np.uint8)
     column, row = np.floor(px).astype(int).T
     inside = (column >= 0) & (row >= 0) & (column < shape[1]) & (row < shape[0])
     seen[row[inside], column[inside]] = 1
-    return cv2.morphologyEx(seen, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8)) > 0
+    side = max(3, 2 * math.ceil(min(apart_px, max(shape)) / 2) + 1)
+    return cv2.morphologyEx(seen, cv2.MORPH_CLOSE, np.ones((side, side), np.uint8)) > 0

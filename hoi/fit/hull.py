@@ -39,8 +39,9 @@ def fit_hull(observed: Observations, settings: FitClip, seed: int, progress: Rep
     frames = np.flatnonzero(observed.confidence > 0)
     for done, t in enumerate(frames):
         px = transform(T_cam_obj[t], points) @ K[t].T
+        before = (px[:, 2] > 0).numpy()
         seen, clear = votes((px[:, :2] / px[:, 2:]).numpy(), observed.object_mask[t], observed.hand_mask[t])
-        on, off = on + seen, off + clear
+        on, off = on + (seen & before), off + (clear & before)
         progress(done + 1, len(frames), "hull")
     # positive outside; the sliver keeps values off zero, where the mesh would not close
     value = np.maximum(off / len(frames) - h.outside, h.seen - on / len(frames)).reshape((h.cells,) * 3) + 1e-3

@@ -23,7 +23,9 @@ from hoi.geometry.sampling import evenly
 
 WIDTHS = 24  # steps of the local half width
 VIEWS = 24  # frames used, evenly spread
-CARVED = 0.9  # share of the views that may see background at a point of the body: masks and poses err
+CARVED = (
+    0.9  # share of the views that must not see background at a point of the body; the others may: masks and poses err
+)
 MIDDLE_BLUR_PX = 4.0
 BESIDE_M = 0.04  # a point that all but a few views see farther than this beside the silhouette is in no body
 
@@ -162,4 +164,7 @@ def _body(
     maps = torch.cat([view.maps_px * z_grasp / K[0, 0], z[None]])
     at = (2 * uv / torch.tensor([w, h]) - 1)[None, None]
     d, r, free, z_middle = functional.grid_sample(maps[None], at, padding_mode="border", align_corners=False)[0, :, 0]
+    edge = torch.tensor([w, h])
+    beyond_px = (uv - torch.minimum(uv.clamp_min(0), edge)).norm(dim=-1) * (size[1] / w)
+    d = d - beyond_px * z_grasp / K[0, 0]  # what the picture's edge cuts ends about as far beyond it as it is deep
     return torch.sqrt((cam[:, 2] - z_middle) ** 2 + (r - d).clamp_min(0) ** 2) - r, free, -d

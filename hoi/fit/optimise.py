@@ -96,6 +96,7 @@ class Optimisation:
         trust, near_px = self.observed.confidence, self.settings.rays.near_px
         self.pixels = Pixels(obj, hand, arm, grasp, radius_px, trust, near_px)
         points, weights = contour_points(hand, obj, arm, CONTOUR_POINTS, self.rng)
+        weights *= trust[:, None]
         self.contour_px = points
         self.contour = torch.from_numpy(points).to(self.device), torch.from_numpy(weights).to(self.device)
         self.view: HandView = look(self.variables, self.mesh, self.size, self.contour_px)
@@ -125,6 +126,7 @@ class Optimisation:
         n = self.settings.grid_cells
         self.coarse = GridField(self.field.on_grid(low.cpu().numpy(), high.cpu().numpy(), (n, n, n)), low, high)
         if step >= self.settings.warm_steps:
+            del self.view  # its raster is the most that a long clip holds: not twice
             self.view = look(self.variables, self.mesh, self.size, self.contour_px)
 
     def draw(self, step: int) -> Rays:
@@ -318,7 +320,7 @@ class Optimisation:
         }
 
     def motion_terms(self) -> dict[str, Tensor]:
-        """Steadiness of the grasp and of the motion, nearness to the tracker, over all frames."""
+        """Steadiness of the grasp, from where registration put it, and of the motion; nearness to the tracker; all frames."""
         v = self.variables
         keypoints = v.keypoints()
         turn, shift = v.camera[:, :3], v.camera[:, 3:]

@@ -103,6 +103,7 @@ def register(
     optimiser = torch.optim.Adam([xi], lr=settings.rate)
     decay = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.1, settings.steps)
     unit = (T_cam_obj[:, :3, :3] @ centre + T_cam_obj[:, :3, 3])[:, 2] / K[:, 0, 0] / TOLERANCE_M
+    known = (trust > 0).float().mean()  # as much evidence a frame, however many frames have none
     scale = torch.tensor([settings.tilt_rad] * 2 + [settings.turn_rad] + [settings.shift_m] * 2 + [settings.depth_m])
     for _ in range(settings.steps):
         T = moved(T_cam_obj, centre, xi)
@@ -120,7 +121,7 @@ def register(
             seen = seen + touch.price(surface_cam)
         small = (xi / scale).square().sum(-1).mean()
         smooth = (xi.diff(n=2, dim=0) / scale).square().sum(-1).mean() if len(xi) > 2 else 0.0
-        objective = (seen * trust).sum() / trust.sum() + 0.1 * small + 0.3 * smooth
+        objective = known * (seen * trust).sum() / trust.sum() + 0.1 * small + 0.3 * smooth
         optimiser.zero_grad()
         objective.backward()
         optimiser.step()

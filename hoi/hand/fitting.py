@@ -14,6 +14,7 @@ import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -112,12 +113,14 @@ def motion_matrix(n: int, settings: HandFitting) -> Float[Tensor, "N N"]:
 
     Velocity is there so that ends without observations stay put.
     """
+    return _motion_matrix(n, settings.acceleration_sigma_m, settings.velocity_sigma_m)
+
+
+@lru_cache(maxsize=1)  # products of n x n matrices, asked for at every step
+def _motion_matrix(n: int, acceleration_sigma_m: float, velocity_sigma_m: float) -> Float[Tensor, "N N"]:
     velocity = torch.diff(torch.eye(n, dtype=torch.float64), dim=0)
     acceleration = torch.diff(velocity, dim=0)
-    return (
-        acceleration.T @ acceleration / settings.acceleration_sigma_m**2
-        + velocity.T @ velocity / settings.velocity_sigma_m**2
-    )
+    return acceleration.T @ acceleration / acceleration_sigma_m**2 + velocity.T @ velocity / velocity_sigma_m**2
 
 
 def at_rate(settings: HandFitting, fps: float) -> HandFitting:

@@ -8,6 +8,7 @@ import torch
 
 from hoi.fit.agreement import agreement
 from hoi.fit.grid import GridField
+from hoi.fit.observations import Observations
 from hoi.fit.variables import Variables
 
 from .test_fit import CENTRE, RADIUS, _scene
@@ -61,3 +62,25 @@ def test_a_plate_thinner_than_a_cell_is_seen(scene):
     ball = body(RADIUS)
     shell = GridField(ball.values.abs() - 0.0002, ball.low, ball.high)
     assert judged(scene, shell) > 0.6
+
+
+def test_a_coarse_body_seen_from_near_is_no_worse_than_a_fine_one():
+    """A ball that fills its mask, 30 cm away: cells of 9 mm are 5 pixels of the small picture apart."""
+    z, radius, size = 0.3, 0.035, (480, 640)
+    K, T = torch.tensor([[640.0, 0, 320], [0, 640, 240], [0, 0, 1]])[None], torch.eye(4)[None]
+    T[0, 2, 3] = z
+    y, x = np.mgrid[: size[0], : size[1]] + 0.5
+    thing = np.hypot(x - 320, y - 240)[None] < 640 * np.tan(np.arcsin(radius / z))
+    observed = Observations(thing, np.zeros_like(thing), np.ones(1, np.float32), {})
+    coarse, fine = (
+        agreement(ball_on(cell_m, radius), observed, T, K, np.random.default_rng(0)) for cell_m in (0.009, 0.0015)
+    )
+    assert fine > 0.9 and abs(fine - coarse) < 0.1
+
+
+def ball_on(cell_m, radius):
+    """A ball about the origin on a grid of such cells."""
+    half = cell_m * round(0.06 / cell_m)
+    axis = torch.linspace(-half, half, round(2 * half / cell_m) + 1)
+    points = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), -1)
+    return GridField(points.norm(dim=-1) - radius, torch.full((3,), -half), torch.full((3,), half))

@@ -88,6 +88,21 @@ def test_points_that_no_body_can_hold_are_rightly_left_out(monkeypatch):
     assert (full < 0).any() and torch.equal(quick, full)
 
 
+def test_what_the_picture_cuts_off_does_not_go_on_without_end():
+    """A ball at the picture's right edge in all of six turning views: nothing three radii beyond it is inside."""
+    cut = cv2.circle(np.zeros((60, 80), np.uint8), (78, 30), 12, 1, -1) > 0
+    middle, radius_m = torch.tensor([0.19, 0.0, 0.0]), 0.06
+    axis = torch.linspace(-0.3, 0.3, 25)
+    points = middle + torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), -1).reshape(-1, 3)
+    masks, T = np.stack([cut] * 6), torch.eye(4).repeat(6, 1, 1)
+    T[:, :3, :3] = axis_angle_to_matrix(torch.linspace(-0.6, 0.6, 6)[:, None] * torch.tensor([[0.3, 0.9, 0.0]]))
+    T[:, :3, 3] = middle + torch.tensor([0.0, 0.0, 0.5]) - T[:, :3, :3] @ middle
+    views = silhouettes(masks, np.zeros_like(masks), np.ones(6, np.float32))
+    body = inflate(views, T, K.repeat(6, 1, 1), (60, 80), middle, points, 0.2, 5)
+    away = (points - middle).norm(dim=-1)
+    assert (body[away < 0.4 * radius_m] < 0).all() and (body[away > 3 * radius_m] > 0).all()
+
+
 def test_an_object_that_no_point_is_near_has_no_body():
     corner = np.zeros((60, 80), bool)
     corner[2:6, 2:6] = True
@@ -120,6 +135,23 @@ def test_moved_turns_about_the_centre_and_shifts():
     out = moved(T, centre, xi)[0]
     np.testing.assert_allclose(out[:3, :3] @ centre + out[:3, 3], [0.11, 0, 0.5], atol=1e-6)
     np.testing.assert_allclose(out[:3, :3] @ torch.tensor([1.0, 0, 0]), [0, 1, 0], atol=1e-6)
+
+
+def test_frames_without_evidence_do_not_loosen_the_others():
+    """A disc half as large again as its mask: depth would explain that, and is held as hard where most frames are not trusted."""
+    angle = torch.linspace(0, 2 * np.pi, 40)
+    surface = torch.cat([0.09 * r * torch.stack([angle.cos(), angle.sin(), 0 * angle], -1) for r in (0.5, 0.8, 1)])
+    free = _settings().start.model_copy(update={"steps": 80, "rate": 0.003, "depth_m": 0.005})
+
+    def depth_m(frames):
+        mask, T = np.stack([_disc(12)] * frames), torch.eye(4).repeat(frames, 1, 1)
+        T[:, 2, 3] = 0.5
+        outlines = Outlines.of(mask, np.zeros_like(mask), np.random.default_rng(0))
+        trust = (torch.arange(frames) % 8 == 0).float()
+        xi = register(T, K.repeat(frames, 1, 1), torch.zeros(3), surface, outlines, trust, torch.zeros(frames, 6), free)
+        return float(xi[0, 5])
+
+    assert depth_m(33) == pytest.approx(depth_m(9), rel=0.2)
 
 
 def test_fingers_that_touch_it_tell_how_far_away_a_known_body_is():
