@@ -100,7 +100,11 @@ def _model(kind: type[BaseModel], text: str) -> BaseModel:
     try:
         return kind.model_validate_json(text)
     except ValidationError as error:
-        raise InputError(f"--{kind.__name__}", text, str(error), "correct the JSON") from error
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"])) or kind.__name__
+        raise argparse.ArgumentTypeError(
+            f"{key}: found {first['input']!r}: {first['msg']}; correct the JSON"
+        ) from error
 
 
 def _run(stage: Callable[..., None], words: Sequence[str]) -> None:
@@ -168,8 +172,12 @@ def _or_failure(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one stage or another command."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    usage = f"usage: python -m hoi STAGE --name value ...\nstages: {', '.join(STAGES)}, or: {', '.join(COMMANDS)}"
+    if arguments and arguments[0] in ("-h", "--help"):
+        sys.stdout.write(f"{usage}\n`hoi NAME --help` tells of one\n")
+        return
     if not arguments or arguments[0] not in (*STAGES, *COMMANDS):
-        sys.exit(f"usage: python -m hoi STAGE --name value ...\nstages: {', '.join(STAGES)}, or: {', '.join(COMMANDS)}")
+        sys.exit(usage)
     try:
         _run(stage_function(arguments[0]), arguments[1:])
     except InputError as error:

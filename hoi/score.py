@@ -1,5 +1,6 @@
 """`hoi score --pred DIR --truth DIR`: the columns of our tables for files of any system. The format: docs/evaluation.md."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,10 @@ def score(
 
     --output writes the score as JSON; --fps gives frames a second, for the acceleration error.
     """
+    if not config.is_file():
+        raise InputError(config, "no such file", "the settings of a checkout", "--config=CHECKOUT/config/config.yaml")
+    if fps is not None and not 0 < fps < math.inf:
+        raise InputError("--fps", str(fps), "frames a second, above 0", "leave it out where it is not known")
     content = yaml.safe_load(config.read_text())
     settings, seed = ScoreClip.model_validate(content["score_clip"]), int(content["seed"])
     true, known_fps = _read_truth(truth)

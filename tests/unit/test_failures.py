@@ -96,3 +96,16 @@ def test_paths_beyond_a_command_line_come_from_a_list(monkeypatch, tmp_path, cap
     with pytest.raises(SystemExit):
         cli.main(["make_table", "--scores", "@nowhere.txt", "--seed", "0"])
     assert "a file with a path a line" in capsys.readouterr().err
+
+
+def test_a_bad_setting_on_the_command_line_is_named(capsys):
+    words = ["--scores", "a", "--clips", "b", "--reported", "c", "--seed", "0", "--csv", "d", "--md", "e", "--tex", "f"]
+    with pytest.raises(SystemExit):
+        cli.main(["make_table", *words, "--config", '{"variants": ["a"], "columns": [], "columnz": []}'])
+    said = capsys.readouterr().err
+    assert "columnz: found []" in said and "correct the JSON" in said and "lambda" not in said
+
+
+def test_help_ends_well(capsys):
+    cli.main(["--help"])
+    assert "fit_clip" in capsys.readouterr().out

@@ -166,3 +166,12 @@ def test_a_folder_without_a_mesh(tmp_path, scored):
     (tmp_path / "nothing").mkdir()
     with pytest.raises(InputError, match=r"object\.ply"):
         scored(tmp_path / "nothing", write(tmp_path / "truth"))
+
+
+def test_settings_that_are_not_there_and_a_rate_that_is_none_are_told(tmp_path):
+    write(tmp_path / "a")
+    with pytest.raises(InputError, match=r"(?s)none.yaml.*no such file.*config/config.yaml"):
+        score(tmp_path / "a", tmp_path / "a", config=tmp_path / "none.yaml")
+    for fps in (0.0, float("nan"), -3.0):
+        with pytest.raises(InputError, match=r"(?s)--fps.*above 0"):
+            score(tmp_path / "a", tmp_path / "a", fps=fps)

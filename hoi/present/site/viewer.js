@@ -259,7 +259,7 @@
   function go(i) {
     frame = i;
     time.value = String(i);
-    time.setAttribute("aria-valuetext", `frame ${i} of ${frameCount}`);
+    time.setAttribute("aria-valuetext", `frame ${i}, the last is ${frameCount - 1}`);
     invalidate();
   }
   function tick(now) {
@@ -272,7 +272,6 @@
   function setPlaying(on) {
     started = on ? { frame, now: performance.now() } : null;
     play.textContent = on ? "Pause" : "Play";
-    play.setAttribute("aria-pressed", String(on));
     if (on) requestAnimationFrame(tick);
   }
   play.addEventListener("click", () => setPlaying(!started));
