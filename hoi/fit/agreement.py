@@ -27,8 +27,7 @@ def agreement(
     K: Float[Tensor, "n 3 3"],
     rng: np.random.Generator,
 ) -> float:
-    """The object's pixels that the body covers, over those and the pixels of background that it covers: mean over frames, by
-    their trust.
+    """Mean over frames of the object's pixels that the body covers, over those and the pixels of background that it covers.
 
     0 to 1; what lies behind or before the hand counts neither way. Bodies are drawn as points over a small image.
     """
@@ -39,14 +38,14 @@ def agreement(
         return 0.0
     cells = cells[torch.from_numpy(rng.integers(0, len(cells), min(len(cells), POINTS)))]
     points = body.low + cells * body.step
-    shares, chosen = [], evenly(trusted, FRAMES)
-    for i in chosen:
+    shares = []
+    for i in evenly(trusted, FRAMES):
         thing, hand = (shrink(mask[i], size) for mask in (observed.object_mask, observed.hand_mask))
         points_cam = transform(T_cam_obj[i], points)
         cell_px = scale * float(body.step.max() * K[i, 0, 0] / points_cam[:, 2].median().clamp_min(1e-3))
         covered = _drawn(project(K[i], points_cam).numpy() * scale, thing.shape, cell_px)
         shares.append((covered & thing).sum() / max((thing | (covered & ~hand)).sum(), 1))
-    return float(np.average(shares, weights=observed.confidence[chosen]))
+    return float(np.mean(shares))
 
 
 def _drawn(px: Float[np.ndarray, "p 2"], shape: tuple[int, int], apart_px: float) -> Bool[np.ndarray, "h w"]:

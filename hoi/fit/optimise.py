@@ -96,7 +96,6 @@ class Optimisation:
         trust, near_px = self.observed.confidence, self.settings.rays.near_px
         self.pixels = Pixels(obj, hand, arm, grasp, radius_px, trust, near_px)
         points, weights = contour_points(hand, obj, arm, CONTOUR_POINTS, self.rng)
-        weights *= trust[:, None]
         self.contour_px = points
         self.contour = torch.from_numpy(points).to(self.device), torch.from_numpy(weights).to(self.device)
         self.view: HandView = look(self.variables, self.mesh, self.size, self.contour_px)

@@ -30,7 +30,6 @@ class Views:
     outside_px: Float[Tensor, "f h w"]  # distance to the nearest pixel of object or hand; 0 on them
     object_px: Float[Tensor, "f m 2"]  # pixels drawn from the object's mask
     size_px: Float[Tensor, "f"]  # square root of its area: errors are counted in it
-    share: Float[Tensor, "f"]  # of each frame in the whole, by how far it is trusted
 
 
 @dataclass(frozen=True)
@@ -84,12 +83,11 @@ def views_of(
     outside = [distance_transform_edt(~(m | h)) for m, h in zip(masks, observed.hand_mask[chosen], strict=True)]
     drawn = [rng.permutation(np.argwhere(m))[np.arange(pixels) % m.sum()][:, ::-1] + 0.5 for m in masks]
     to_torch = (torch.from_numpy(np.asarray(a, np.float32)) for a in (outside, drawn, np.sqrt(masks.sum((1, 2)))))
-    trust = torch.from_numpy(observed.confidence[chosen])
-    return Views(T_cam_b[chosen], K[chosen], *to_torch, trust / trust.sum())
+    return Views(T_cam_b[chosen], K[chosen], *to_torch)
 
 
 def misfit(points: Float[Tensor, "*#k n 3"], guess: Guess, views: Views) -> Float[Tensor, "k"]:
-    """How badly each guess explains the masks, squared distances in object sizes, mean over frames by their trust.
+    """How badly each guess explains the masks, squared distances in object sizes, mean over frames.
 
     Points of the shape that fall beside object and hand are charged their distance to them; pixels of the object that
     no point falls near are charged the distance to the nearest one.
@@ -104,7 +102,7 @@ def misfit(points: Float[Tensor, "*#k n 3"], guess: Guess, views: Views) -> Floa
     )[:, 0].transpose(0, 1)
     missed = distance_to_nearest(views.object_px.expand(len(px), -1, -1, -1), px)
     size = views.size_px[:, None]
-    return (((beside / size) ** 2).mean(2) + ((missed / size) ** 2).mean(2)) @ views.share
+    return ((beside / size) ** 2).mean((1, 2)) + ((missed / size) ** 2).mean((1, 2))
 
 
 def descend(
