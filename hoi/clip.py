@@ -247,6 +247,15 @@ def picture_size(path: Path) -> tuple[int, int]:
         raise InputError(path, f"an unreadable picture ({error})", "a png or jpg", "replace or delete it") from error
 
 
+def check_whole(path: Path) -> None:
+    """Refuse a picture that ends before its end: OpenCV gives a JPEG's rest as gray."""
+    try:
+        with warnings.catch_warnings(action="ignore"), Image.open(path) as picture:
+            picture.load()
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise InputError(path, f"a damaged picture ({error})", "a whole png or jpg", "replace or delete it") from error
+
+
 def read_frames(folder: Path) -> UInt8[np.ndarray, "N H W 3"]:
     """All frames of a folder, RGB; they must be of one size."""
     files = frame_files(folder)

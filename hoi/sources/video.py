@@ -10,7 +10,7 @@ import imageio_ffmpeg
 import numpy as np
 from jaxtyping import UInt8
 
-from hoi.clip import frame_files, picture_size, read_picture
+from hoi.clip import check_whole, frame_files, picture_size, read_picture
 from hoi.config import MediaLimits
 from hoi.errors import InputError
 from hoi.sources.probe import probe, refuse
@@ -250,6 +250,7 @@ def _folder_frames(folder: Path, span: FrameRange, limits: MediaLimits) -> Itera
         if index in span:
             height, width = picture_size(path)
             _check_pixels(path, width, height, limits)
+            check_whole(path)
             yield index, read_picture(path)[..., ::-1], path
 
 

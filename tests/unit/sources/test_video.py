@@ -223,6 +223,18 @@ def test_hidden_files_are_no_frames_and_other_pictures_are_named(tmp_path):
         load_folder(row(path), SETTINGS)
 
 
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+def test_a_picture_cut_short_is_refused(tmp_path, suffix):
+    path = folder(tmp_path / "c", n=3)
+    file = path / f"frames/00003{suffix}"
+    noise = np.random.default_rng(0).integers(0, 255, (48, 64, 3), dtype=np.uint8)
+    cv2.imwrite(str(file), noise)
+    assert len(load_folder(row(path), SETTINGS).frames) == 4
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    with pytest.raises(InputError, match=rf"00003{suffix}\n.*damaged picture"):
+        load_folder(row(path), SETTINGS)
+
+
 def test_frames_are_held_once(tmp_path):
     path = folder(tmp_path / "c", n=12, size=(960, 1280))
     tracemalloc.start()
