@@ -188,6 +188,7 @@ class FitClip(Section):
     method: Literal["sdf", "hull", "template"]
     view_share: Fraction
     steps: Count
+    average: Fraction
     warm_steps: Count
     level_start: Count
     level_steps: Count

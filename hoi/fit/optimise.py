@@ -13,6 +13,7 @@ from hoi.field.rasterise import Topology, hand_layer
 from hoi.field.render import Samples, blend, density, propose, ray_weights, sphere_span
 from hoi.field.sdf import Field, SdfField
 from hoi.fit import losses
+from hoi.fit.average import Average
 from hoi.fit.cast import RayPoints, cast
 from hoi.fit.distil import Prior, Scene
 from hoi.fit.grid import GridField
@@ -62,7 +63,7 @@ class Optimisation:
         self.teller = None if prior is None else Teller(prior, observed, settings.prior, is_right, seed, device)
         self._start()
         self._pixels_and_contour()
-        self.optimiser = self._optimiser()
+        self.optimiser, self.average = self._optimiser(), Average()
 
     def _start(self) -> None:
         """The first guess of shape and of the object's poses: silhouettes inflated."""
@@ -203,7 +204,7 @@ class Optimisation:
         """Be the prior's body, uncorrected as yet. What is recalled is bent, so that thin walls stay whole; what is imagined is
         blurred, may lack parts or have too many, and is corrected by a sum."""
         self.guess = body = body.to(self.device)
-        self.told = name
+        self.told, self.average = name, Average()
         p = self.settings.prior
         if name == "recalled":
             beta_m = min(p.recall.beta_m, self.field.beta.item())
@@ -351,7 +352,18 @@ class Optimisation:
         self.optimiser.step()
         with torch.no_grad():
             self.field.log_beta.clamp_(min=float(np.log(self.settings.field.beta_min_m)))
+        if step >= (1 - self.settings.average) * self.settings.steps:
+            self.average.add(self.learned())
         return {name: float(value.detach()) for name, value in terms.items()} | {
             "objective": float(objective.detach()),
             "beta_m": float(self.field.beta.detach()),
         }
+
+    def learned(self) -> list[Tensor]:
+        """Of field, hand, camera and object, what steps change."""
+        return [*self.field.parameters(), *self.variables.parameters()]
+
+    def finish(self) -> None:
+        """Be the mean of the last steps."""
+        self.average.give(self.learned())
+        self.refresh(self.settings.steps)

@@ -36,7 +36,7 @@ def fit_sdf(
             if step % settings.log_every == 0 or step == settings.steps - 1:
                 rows.append({"step": step} | row)
                 progress(step + 1, settings.steps, f"loss {row['objective']:.3f}")
-        optimisation.refresh(settings.steps)
+        optimisation.finish()
         coarse = optimisation.coarse
         values, low, high = (a.cpu().numpy() for a in (coarse.values, coarse.low, coarse.high))
         mesh = extract(optimisation.field, values, low, high, settings.mesh_cells, settings.mesh_cell_m)

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hoi.fit.average import Average
 from hoi.fit.distil import Distillation
 from hoi.fit.grid import GridField
 from hoi.fit.optimise import Optimisation
@@ -35,9 +36,11 @@ def state_of(fit: Optimisation, step: int, rows: list[Row]) -> State:
         tensors |= {f"body/{name}": getattr(fit.guess, name) for name in BODY}
     if distil := _opened(fit):
         tensors["noise"] = distil.generator.get_state()
+    tensors |= {f"mean/{i}": mean for i, mean in enumerate(fit.average.means)}
     copies = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
     draws = {name: rng.bit_generator.state for name, rng in _draws(fit).items()}
-    return State(copies, {"step": step, "rows": list(rows), "told": fit.told, "draws": draws})
+    facts = {"step": step, "rows": list(rows), "told": fit.told, "draws": draws, "averaged": fit.average.count}
+    return State(copies, facts)
 
 
 @torch.no_grad()
@@ -52,6 +55,8 @@ def restore(fit: Optimisation, state: State) -> tuple[int, list[Row]]:
         tensor.copy_(tensors[name])
     for name, rng in _draws(fit).items():
         rng.bit_generator.state = facts["draws"][name]
+    means = [tensors[f"mean/{i}"].to(fit.device) for i in range(len(fit.learned()) if facts["averaged"] else 0)]
+    fit.average = Average(facts["averaged"], means)
     moments: dict[int, dict[str, Tensor]] = defaultdict(dict)
     for name in tensors:
         if name.startswith("adam/"):

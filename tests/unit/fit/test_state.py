@@ -15,7 +15,9 @@ from .test_recall import _ball
 
 def _small(weight: float, **prior: object) -> FitClip:
     """A fit that starts quickly, renewed at every second step, its poses free from the third, with the prior so weighted."""
-    settings = _settings(steps=8, warm_steps=3, refresh=2, log_every=3, grid_cells=24, mesh_cells=24).model_dump()
+    settings = _settings(
+        steps=8, warm_steps=3, refresh=2, log_every=3, grid_cells=24, mesh_cells=24, average=0.6
+    ).model_dump()
     settings["prior"] |= prior
     settings["weights"]["prior"] = weight
     settings["start"] |= {"inflations": 1, "cells": 16, "steps": 5, "teach_steps": 80}
