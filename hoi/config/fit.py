@@ -163,6 +163,9 @@ class FitOutline(Section):
     shift: Positive
     near: NonNegative
     tries: Count
+    looks: Annotated[int, Field(ge=0)]
+    tries_alone: Count
+    smooth_frames: NonNegative
 
 
 class FitStart(Section):

@@ -20,9 +20,12 @@ def at_rate(settings: FitClip, fps: float) -> FitClip:
 
     As the tracker's (hoi.hand.fitting): a grasp wanders, and velocity too, as random walks in time do.
     """
-    w, often = settings.weights, min(fps / RATE, 1.0)
+    w, outline, often = settings.weights, settings.outline, min(fps / RATE, 1.0)
     slower = {"temporal": w.temporal * often, "camera_smooth": w.camera_smooth * often**3}
-    return settings.model_copy(update={"weights": w.model_copy(update=slower)})
+    shorter = {"smooth_frames": outline.smooth_frames * often}
+    return settings.model_copy(
+        update={"weights": w.model_copy(update=slower), "outline": outline.model_copy(update=shorter)}
+    )
 
 
 def fit(

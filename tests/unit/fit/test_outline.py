@@ -10,21 +10,21 @@ import torch
 
 from hoi.field.rasterise import visible_faces
 from hoi.fit import Observations
-from hoi.fit.outline import Overlap, TrackedHands, under_its_mask
+from hoi.fit.outline import Overlap, TrackedHands, smoothed, under_its_mask
 from hoi.geometry.cameras import project
 from hoi.geometry.rotations import transform
 
 from .test_fit import _scene, _settings
 
 SIZE = (180, 240)
-MOVED = torch.tensor([math.log(1.2), 0.1, -0.1, 0.1, 0.02, -0.01])  # depth, turn, shift
+MOVED = np.array([math.log(1.2), 0.1, -0.1, 0.1, 0.02, -0.01])  # depth, turn, shift
 
 
 def _seen() -> Observations:
     """Masks of the small scene's open hands alone, three times as large, with nothing held."""
     scene = _scene()
     hands = scene.hands | {"K": np.diag([3, 3, 1]).astype(np.float32) @ scene.hands["K"]}
-    still = TrackedHands.of(hands)
+    still = TrackedHands.tracked(hands)
     X_cam = transform(torch.from_numpy(hands["T_cam_hand"]), still.vertices_hand)
     px = project(torch.from_numpy(hands["K"]), X_cam).numpy()
     mask = np.stack([visible_faces(p, x[:, 2], still.faces, SIZE) >= 0 for p, x in zip(px, X_cam.numpy(), strict=True)])
@@ -33,7 +33,7 @@ def _seen() -> Observations:
 
 def _astray(observed: Observations) -> Observations:
     return replace(
-        observed, hands=observed.hands | {"T_cam_hand": TrackedHands.of(observed.hands).moved(MOVED).numpy()}
+        observed, hands=observed.hands | {"T_cam_hand": TrackedHands.tracked(observed.hands).moved(MOVED).numpy()}
     )
 
 
@@ -51,16 +51,46 @@ def test_hands_too_far_away_come_back(hidden):
     found = under_its_mask(astray, settings)
     assert _depth(astray) > 1.15 * _depth(true)
     np.testing.assert_allclose(_depth(found), _depth(true), rtol=0.03)
-    still, frames = TrackedHands.of(true.hands), np.arange(len(true.confidence))
+    still, frames = TrackedHands.tracked(true.hands), np.arange(len(true.confidence))
     before, after = (Overlap(true, still, frames).at(torch.from_numpy(o.hands["T_cam_hand"])) for o in (astray, found))
     assert before < 0.8 and after > 0.93
+
+
+def test_hands_that_drift_in_depth_come_back():
+    """From 15 % too near to 15 % too far away, about as much in their mean."""
+    true, settings = _seen(), _settings().outline
+    hands, n = TrackedHands.tracked(true.hands), len(true.confidence)
+    drifted = np.zeros((n, 6))
+    drifted[:, 0] = np.linspace(-0.15, 0.15, n)
+    astray = replace(true, hands=true.hands | {"T_cam_hand": hands.moved(drifted).numpy()})
+
+    def error(observed: Observations) -> np.ndarray:
+        return np.log(observed.hands["T_cam_hand"][:, 2, 3] / true.hands["T_cam_hand"][:, 2, 3])
+
+    as_one = under_its_mask(astray, settings.model_copy(update={"looks": 0}))
+    assert np.ptp(error(as_one)) > 0.25
+    assert np.ptp(error(under_its_mask(astray, settings))) < 0.12
+
+
+def test_a_curve_keeps_lines_and_drops_what_comes_and_goes():
+    at, weights = np.arange(2, 38, 5), np.ones(8)
+    line = 0.1 * at[:, None] * [1.0, -2.0] + 3
+    curve = smoothed(line, at, weights, 40, period=30.0)
+    np.testing.assert_allclose(curve[2:38], 0.1 * np.arange(2, 38)[:, None] * [1.0, -2.0] + 3, atol=1e-6)
+    np.testing.assert_allclose(curve[[0, 1, 38, 39]], curve[[2, 2, 37, 37]])
+    wave = (-1.0) ** np.arange(8)[:, None]
+    smooth, rough = (abs(smoothed(wave, at, weights, 40, period)).max() for period in (60.0, 5.0))
+    assert smooth < 0.4 < 0.8 < rough
+    doubted = np.where(np.arange(8) == 3, 1e-6, 1.0)
+    peak = np.where(np.arange(8) == 3, 1.0, 0.0)[:, None]
+    assert abs(smoothed(peak, at, doubted, 40, 30.0)).max() < 1e-3
 
 
 def test_an_arm_does_not_pull():
     """Pixels beyond the wrist are no hand's, however many."""
     true, settings = _seen(), _settings().outline
     with_arm = true.hand_mask.copy()
-    still = TrackedHands.of(true.hands)
+    still = TrackedHands.tracked(true.hands)
     X_cam = transform(torch.from_numpy(true.hands["T_cam_hand"]), still.keypoints_hand)
     px = project(torch.from_numpy(true.hands["K"]), X_cam).numpy()
     for mask, (wrist, knuckle) in zip(with_arm, px[:, [0, 9]], strict=True):
@@ -89,15 +119,15 @@ def test_hands_stay_where_nothing_tells(change):
 
 def test_moving_is_by_depth_turn_and_shift():
     """Twice as far away, the hand's middle is seen at the same pixel; its keypoints turn about it."""
-    still = TrackedHands.of(_scene().hands)
+    still = TrackedHands.tracked(_scene().hands)
     middle = still.keypoints_hand.mean(1, keepdim=True)
 
     def middle_cam(x: list[float]) -> np.ndarray:
-        return transform(still.moved(torch.tensor(x)), middle).squeeze(1).numpy()
+        return transform(still.moved(np.array(x)), middle).squeeze(1).numpy()
 
     at = middle_cam([0.0] * 6)
     np.testing.assert_allclose(middle_cam([math.log(2), 0.3, 0, 0, 0, 0]), 2 * at, rtol=1e-5)
     np.testing.assert_allclose(middle_cam([0, 0, 0, 0, 0.1, 0]) - at, at[:, 2:] * [0.1, 0, 0], atol=1e-6)
-    turned = still.moved(torch.tensor([0, math.pi / 2, 0, 0, 0, 0])).numpy()
+    turned = still.moved(np.array([0, math.pi / 2, 0, 0, 0, 0])).numpy()
     np.testing.assert_allclose(turned[:, :3, 0], still.T_cam_hand[:, :3, 0], atol=1e-6)
     np.testing.assert_allclose(turned[:, :3, 1], still.T_cam_hand[:, :3, 2], atol=1e-6)
