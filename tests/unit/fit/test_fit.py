@@ -99,6 +99,7 @@ def test_steadiness_counts_less_between_frames_farther_apart():
     settings = _settings()
     slow, w = at_rate(settings, 7.5), settings.weights
     assert slow.weights.camera_smooth == w.camera_smooth / 8 and slow.weights.temporal == w.temporal / 2
+    assert slow.outline.smooth_frames == settings.outline.smooth_frames / 2, "as many seconds"
     assert at_rate(settings, 15.0) == at_rate(settings, 120.0) == settings
 
 
